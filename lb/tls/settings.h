@@ -1,0 +1,35 @@
+/* What a listener's TLS is made of: plain data that the configuration fills and contexts are made from. */
+#ifndef LB_TLS_SETTINGS_H
+#define LB_TLS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lb/base/slice.h"
+
+enum tls_mode { TLS_OFF, TLS_ONE_WAY, TLS_MUTUAL_OPTIONAL, TLS_MUTUAL };
+enum tls_version { TLS_1_2 = 12, TLS_1_3 = 13 };
+
+/* A file as it was read at load; contexts are made from these bytes, never from the path. */
+struct tls_file {
+    char *path; /* NULL: not configured */
+    char *data; /* owned, NUL-terminated for PEM readers */
+    size_t len;
+    unsigned line; /* of the configuration, for messages */
+};
+
+struct tls_settings {
+    enum tls_mode mode;
+    enum tls_version min, max;
+    struct tls_file certificate; /* PEM: leaf first, then intermediates */
+    struct tls_file key;         /* PEM; the same file as the certificate is allowed */
+    struct tls_file client_ca;   /* PEM, one or more */
+    struct tls_file client_crl;  /* PEM (one or more in the file) or DER; optional */
+    bool crl_required;           /* a CA of the chain without a current CRL refuses */
+    unsigned verify_depth;       /* intermediates allowed between leaf and anchor */
+    char *ciphers;               /* names separated by ':'; NULL: the default list */
+    char *groups;                /* names separated by ':'; NULL: the default list */
+    char *alpn;                  /* names separated by ',' in order of preference; NULL: none */
+};
+
+#endif
