@@ -1,0 +1,155 @@
+#include "lb/base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+void text_init(struct text *text, char *data, size_t cap)
+{
+    *text = (struct text){.data = data, .cap = cap};
+    data[0] = '\0';
+}
+
+void text_add(struct text *text, struct slice bytes)
+{
+    size_t room = text->cap - 1 - text->len;
+    size_t take = bytes.len < room ? bytes.len : room;
+    if (take > 0)
+        memcpy(text->data + text->len, bytes.data, take);
+    text->len += take;
+    text->data[text->len] = '\0';
+    if (take < bytes.len)
+        text->truncated = true;
+}
+
+void text_adds(struct text *text, const char *string)
+{
+    text_add(text, slice_of(string));
+}
+
+void text_addc(struct text *text, char byte)
+{
+    text_add(text, slice_make(&byte, 1));
+}
+
+void text_addf(struct text *text, const char *format, ...)
+{
+    size_t room = text->cap - text->len;
+    va_list args;
+    va_start(args, format);
+    int wanted = vsnprintf(text->data + text->len, room, format, args);
+    va_end(args);
+    if (wanted < 0)
+        return;
+    if ((size_t)wanted >= room) {
+        text->len = text->cap - 1;
+        text->truncated = true;
+        return;
+    }
+    text->len += (size_t)wanted;
+}
+
+void text_addu(struct text *text, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    text_add(text, slice_make(digits + at, sizeof(digits) - at));
+}
+
+void text_hex(struct text *text, const void *bytes, size_t len, bool upper)
+{
+    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < len; i++) {
+        char pair[2] = {digits[at[i] >> 4], digits[at[i] & 15]};
+        text_add(text, slice_make(pair, 2));
+    }
+}
+
+/* Length of the UTF-8 sequence at `at` (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), 0 if invalid. */
+static size_t utf8_length(const unsigned char *at, size_t left)
+{
+    if (at[0] < 0x80)
+        return 1;
+    size_t len = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
+    if (at[0] < 0xC2 || at[0] > 0xF4 || left < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xC0) != 0x80)
+            return 0;
+    bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
+    bool outside = (at[0] == 0xED && at[1] > 0x9F) || (at[0] == 0xF4 && at[1] > 0x8F);
+    return overlong || outside ? 0 : len;
+}
+
+static void json_escape(struct text *text, unsigned char byte)
+{
+    switch (byte) {
+    case '"': text_adds(text, "\\\""); break;
+    case '\\': text_adds(text, "\\\\"); break;
+    case '\n': text_adds(text, "\\n"); break;
+    case '\r': text_adds(text, "\\r"); break;
+    case '\t': text_adds(text, "\\t"); break;
+    default: text_addf(text, "\\u%04x", byte); break;
+    }
+}
+
+static bool json_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
+void text_json(struct text *text, struct slice bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.data, *end = at + bytes.len;
+    text_addc(text, '"');
+    while (at < end) {
+        const unsigned char *run = at;
+        while (at < end && json_plain(*at))
+            at++;
+        text_add(text, slice_make(run, (size_t)(at - run)));
+        if (at == end)
+            break;
+        size_t len = utf8_length(at, (size_t)(end - at));
+        if (len > 1)
+            text_add(text, slice_make(at, len));
+        else if (len == 1)
+            json_escape(text, *at);
+        else
+            text_adds(text, "\xEF\xBF\xBD");
+        at += len ? len : 1;
+    }
+    text_addc(text, '"');
+}
+
+void text_quoted(struct text *text, struct slice bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.data, *end = at + bytes.len;
+    if (bytes.len == 0) {
+        text_addc(text, '-');
+        return;
+    }
+    text_addc(text, '"');
+    while (at < end) {
+        size_t len = json_plain(*at) ? 1 : utf8_length(at, (size_t)(end - at));
+        if (json_plain(*at) || len > 1)
+            text_add(text, slice_make(at, len));
+        else
+            text_addf(text, "\\x%02X", *at);
+        at += len ? len : 1;
+    }
+    text_addc(text, '"');
+}
+
+void text_time(struct text *text, int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    text_addf(text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+              tm.tm_min, tm.tm_sec, (int)(unix_ms % 1000));
+}
