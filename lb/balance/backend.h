@@ -1,6 +1,6 @@
 /*
- * A backend: servers and the policy that chooses among them. `struct backend` belongs to a snapshot and is immutable;
- * `struct balancer` holds one thread's cursor over it and lives as long as a generation.
+ * A backend: servers and the policy that chooses among them. `struct backend` belongs to a snapshot and is
+ * immutable; `struct balancer` holds one thread's cursor over it and lives as long as a generation.
  */
 #ifndef LB_BALANCE_BACKEND_H
 #define LB_BALANCE_BACKEND_H

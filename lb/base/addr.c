@@ -168,7 +168,8 @@ bool addr_equal(const struct addr *a, const struct addr *b)
     switch (a->sa.sa_family) {
     case AF_INET: return a->in.sin_port == b->in.sin_port && a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
     case AF_INET6:
-        return a->in6.sin6_port == b->in6.sin6_port && IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
+        return a->in6.sin6_port == b->in6.sin6_port &&
+               IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
     default: return strcmp(a->un.sun_path, b->un.sun_path) == 0;
     }
 }

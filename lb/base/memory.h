@@ -1,5 +1,5 @@
-/* Allocation that cannot fail for what is built at start and reload (out of memory there ends the process with a line on
- * stderr). What a client can cause to be allocated uses plain malloc and handles NULL. */
+/* Allocation that cannot fail for what is built at start and reload (out of memory there ends the process
+ * with a line on stderr). What a client can cause to be allocated uses plain malloc and handles NULL. */
 #ifndef LB_BASE_MEMORY_H
 #define LB_BASE_MEMORY_H
 

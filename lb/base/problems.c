@@ -7,7 +7,8 @@
 
 #include "lb/base/memory.h"
 
-static void append(struct problems *problems, struct place place, bool warning, const char *format, va_list args)
+static void append(struct problems *problems, struct place place, bool warning, const char *format,
+                   va_list args)
 {
     struct problem *entry;
     problems->list = mem_grow(problems->list, (problems->count + 1) * sizeof(*problems->list));

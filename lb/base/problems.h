@@ -1,6 +1,6 @@
 /*
- * Everything that is wrong with what a user gave us, collected instead of stopping at the first. Each entry is one line
- * that names the place and says what to do. Owned by the caller; one thread.
+ * Everything that is wrong with what a user gave us, collected instead of stopping at the first. Each entry
+ * is one line that names the place and says what to do. Owned by the caller; one thread.
  */
 #ifndef LB_BASE_PROBLEMS_H
 #define LB_BASE_PROBLEMS_H
@@ -34,7 +34,8 @@ void problems_warn(struct problems *problems, struct place place, const char *fo
 /* Sorts by file (in the order first seen) and line; stable. */
 void problems_sort(struct problems *problems);
 
-/* Writes "file:line: text" of entry i to out, always NUL-terminated; warnings read "file:line: warning: text". */
+/* Writes "file:line: text" of entry i to out, always NUL-terminated; warnings read "file:line: warning:
+ * text". */
 void problems_format(const struct problems *problems, size_t i, char *out, size_t size);
 
 void problems_free(struct problems *problems);

@@ -1,6 +1,6 @@
 /*
- * Why a connection ended or was refused: the one list that the access log, the counters and the documentation share.
- * "refused" reasons count as refusals; each has a text for the operator that says what it means.
+ * Why a connection ended or was refused: the one list that the access log, the counters and the documentation
+ * share. "refused" reasons count as refusals; each has a text for the operator that says what it means.
  */
 #ifndef LB_BASE_REASON_H
 #define LB_BASE_REASON_H
@@ -8,48 +8,54 @@
 #include <stdbool.h>
 
 /* X(symbol, name in logs and metrics, refused?, meaning) */
-#define REASONS(X) \
-    X(NONE, "none", false, "still open") \
-    X(FINISHED, "finished", false, "both sides ended in order") \
-    X(CLIENT_CLOSED, "client-closed", false, "the client left before a server was connected") \
-    X(CLIENT_RESET, "client-reset", false, "the client reset the connection") \
-    X(CLIENT_TRUNCATED, "client-truncated", false, "the client ended TCP without close_notify in mid-record") \
-    X(SERVER_RESET, "server-reset", false, "the server reset the connection") \
-    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true, "no complete TLS handshake within timeout-handshake") \
-    X(TIMEOUT_CONNECT, "timeout-connect", true, "no server accepted within timeout-connect") \
-    X(TIMEOUT_IDLE, "timeout-idle", false, "no byte in either direction for timeout-idle") \
-    X(TIMEOUT_HALF_CLOSED, "timeout-half-closed", false, "one side had ended, the other sent nothing more") \
-    X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello") \
-    X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB") \
-    X(TLS_VERSION, "tls-version", true, "no TLS version in common") \
-    X(TLS_CIPHER, "tls-cipher", true, "no cipher suite, group or signature algorithm in common") \
-    X(TLS_CLIENT_ALERT, "tls-client-alert", true, "the client refused the handshake with an alert") \
-    X(TLS_ABORTED, "tls-aborted", true, "the client left during the handshake") \
-    X(TLS_FAILED, "tls-failed", true, "the TLS handshake or a record failed") \
-    X(CERTIFICATE_MISSING, "certificate-missing", true, "the client sent no certificate") \
-    X(CERTIFICATE_SELF_SIGNED, "certificate-self-signed", true, "the client's certificate is self-signed") \
+#define REASONS(X)                                                                                           \
+    X(NONE, "none", false, "still open")                                                                     \
+    X(FINISHED, "finished", false, "both sides ended in order")                                              \
+    X(CLIENT_CLOSED, "client-closed", false, "the client left before a server was connected")                \
+    X(CLIENT_RESET, "client-reset", false, "the client reset the connection")                                \
+    X(CLIENT_TRUNCATED, "client-truncated", false,                                                           \
+      "the client ended TCP without close_notify in mid-record")                                             \
+    X(SERVER_RESET, "server-reset", false, "the server reset the connection")                                \
+    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true, "no complete TLS handshake within timeout-handshake")    \
+    X(TIMEOUT_CONNECT, "timeout-connect", true, "no server accepted within timeout-connect")                 \
+    X(TIMEOUT_IDLE, "timeout-idle", false, "no byte in either direction for timeout-idle")                   \
+    X(TIMEOUT_HALF_CLOSED, "timeout-half-closed", false, "one side had ended, the other sent nothing more")  \
+    X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
+    X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
+    X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
+    X(TLS_CIPHER, "tls-cipher", true, "no cipher suite, group or signature algorithm in common")             \
+    X(TLS_CLIENT_ALERT, "tls-client-alert", true, "the client refused the handshake with an alert")          \
+    X(TLS_ABORTED, "tls-aborted", true, "the client left during the handshake")                              \
+    X(TLS_FAILED, "tls-failed", true, "the TLS handshake or a record failed")                                \
+    X(CERTIFICATE_MISSING, "certificate-missing", true, "the client sent no certificate")                    \
+    X(CERTIFICATE_SELF_SIGNED, "certificate-self-signed", true, "the client's certificate is self-signed")   \
     X(CERTIFICATE_UNKNOWN_CA, "certificate-unknown-ca", true, "the chain does not end in a CA of client-ca") \
-    X(CERTIFICATE_EXPIRED, "certificate-expired", true, "a certificate of the chain has expired") \
-    X(CERTIFICATE_NOT_YET_VALID, "certificate-not-yet-valid", true, "a certificate of the chain is not yet valid") \
-    X(CERTIFICATE_REVOKED, "certificate-revoked", true, "a certificate of the chain is on a CRL") \
-    X(CERTIFICATE_PURPOSE, "certificate-purpose", true, "the certificate may not be used by clients (key usage)") \
-    X(CERTIFICATE_CHAIN_BROKEN, "certificate-chain-broken", true, "the certificates sent do not form a valid chain") \
-    X(CERTIFICATE_TOO_DEEP, "certificate-too-deep", true, "more intermediates than verify-depth") \
-    X(CERTIFICATE_WEAK, "certificate-weak", true, "MD5 or SHA-1 signature, or RSA key under 2048 bits") \
-    X(CERTIFICATE_MALFORMED, "certificate-malformed", true, "the certificate cannot be read or has controls in a name") \
-    X(CRL_EXPIRED, "crl-expired", true, "the CRL that decides is past its nextUpdate") \
-    X(CRL_MISSING, "crl-missing", true, "no CRL for a CA of the chain") \
-    X(DENIED, "denied", true, "the script denied") \
-    X(SCRIPT_ERROR, "script-error", true, "the script failed") \
-    X(SCRIPT_RESULT, "script-result", true, "the script returned neither allow nor deny, or an unknown backend") \
-    X(SCRIPT_CPU, "script-cpu", true, "the script used more CPU time than script-cpu") \
-    X(SCRIPT_TIME, "script-time", true, "the script waited longer than script-timeout") \
-    X(SCRIPT_MEMORY, "script-memory", true, "the script used more memory than script-memory") \
-    X(NO_SERVER, "no-server", true, "all servers of the backend are down or full") \
-    X(CONNECT_FAILED, "connect-failed", true, "each server tried refused the connection") \
-    X(REQUEST_INVALID, "request-invalid", true, "the request is no valid HTTP/1") \
-    X(NO_DESCRIPTORS, "no-descriptors", true, "the process is out of file descriptors") \
-    X(NO_MEMORY, "no-memory", true, "out of memory") \
+    X(CERTIFICATE_EXPIRED, "certificate-expired", true, "a certificate of the chain has expired")            \
+    X(CERTIFICATE_NOT_YET_VALID, "certificate-not-yet-valid", true,                                          \
+      "a certificate of the chain is not yet valid")                                                         \
+    X(CERTIFICATE_REVOKED, "certificate-revoked", true, "a certificate of the chain is on a CRL")            \
+    X(CERTIFICATE_PURPOSE, "certificate-purpose", true,                                                      \
+      "the certificate may not be used by clients (key usage)")                                              \
+    X(CERTIFICATE_CHAIN_BROKEN, "certificate-chain-broken", true,                                            \
+      "the certificates sent do not form a valid chain")                                                     \
+    X(CERTIFICATE_TOO_DEEP, "certificate-too-deep", true, "more intermediates than verify-depth")            \
+    X(CERTIFICATE_WEAK, "certificate-weak", true, "MD5 or SHA-1 signature, or RSA key under 2048 bits")      \
+    X(CERTIFICATE_MALFORMED, "certificate-malformed", true,                                                  \
+      "the certificate cannot be read or has controls in a name")                                            \
+    X(CRL_EXPIRED, "crl-expired", true, "the CRL that decides is past its nextUpdate")                       \
+    X(CRL_MISSING, "crl-missing", true, "no CRL for a CA of the chain")                                      \
+    X(DENIED, "denied", true, "the script denied")                                                           \
+    X(SCRIPT_ERROR, "script-error", true, "the script failed")                                               \
+    X(SCRIPT_RESULT, "script-result", true,                                                                  \
+      "the script returned neither allow nor deny, or an unknown backend")                                   \
+    X(SCRIPT_CPU, "script-cpu", true, "the script used more CPU time than script-cpu")                       \
+    X(SCRIPT_TIME, "script-time", true, "the script waited longer than script-timeout")                      \
+    X(SCRIPT_MEMORY, "script-memory", true, "the script used more memory than script-memory")                \
+    X(NO_SERVER, "no-server", true, "all servers of the backend are down or full")                           \
+    X(CONNECT_FAILED, "connect-failed", true, "each server tried refused the connection")                    \
+    X(REQUEST_INVALID, "request-invalid", true, "the request is no valid HTTP/1")                            \
+    X(NO_DESCRIPTORS, "no-descriptors", true, "the process is out of file descriptors")                      \
+    X(NO_MEMORY, "no-memory", true, "out of memory")                                                         \
     X(SHUTDOWN, "shutdown", false, "lb stopped before the connection ended")
 
 enum reason {

@@ -70,7 +70,8 @@ void text_hex(struct text *text, const void *bytes, size_t len, bool upper)
     }
 }
 
-/* Length of the UTF-8 sequence at `at` (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), 0 if invalid. */
+/* Length of the UTF-8 sequence at `at` (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), 0 if
+ * invalid. */
 static size_t utf8_length(const unsigned char *at, size_t left)
 {
     if (at[0] < 0x80)
@@ -150,6 +151,6 @@ void text_time(struct text *text, int64_t unix_ms)
     time_t seconds = (time_t)(unix_ms / 1000);
     struct tm tm;
     gmtime_r(&seconds, &tm);
-    text_addf(text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-              tm.tm_min, tm.tm_sec, (int)(unix_ms % 1000));
+    text_addf(text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+              tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(unix_ms % 1000));
 }

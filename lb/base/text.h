@@ -1,6 +1,6 @@
 /*
- * A writer into a buffer of fixed size that the caller owns. It never allocates and never overruns: what does not fit
- * is left out and `truncated` is set. The text is always NUL-terminated.
+ * A writer into a buffer of fixed size that the caller owns. It never allocates and never overruns: what does
+ * not fit is left out and `truncated` is set. The text is always NUL-terminated.
  */
 #ifndef LB_BASE_TEXT_H
 #define LB_BASE_TEXT_H
@@ -27,8 +27,8 @@ void text_hex(struct text *text, const void *bytes, size_t len, bool upper);
 /* A JSON string (RFC 8259, section 7) with its quotes. Bytes that are no valid UTF-8 become U+FFFD. */
 void text_json(struct text *text, struct slice bytes);
 
-/* For text logs: printable ASCII and valid UTF-8 as they are, anything else (controls, quotes, backslash) as \xHH,
- * within double quotes; "-" for the empty slice. A hostile value cannot forge a line or a field. */
+/* For text logs: printable ASCII and valid UTF-8 as they are, anything else (controls, quotes, backslash) as
+ * \xHH, within double quotes; "-" for the empty slice. A hostile value cannot forge a line or a field. */
 void text_quoted(struct text *text, struct slice bytes);
 
 /* UTC time, RFC 3339 with milliseconds; unix_ms counts from 1970. */

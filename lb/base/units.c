@@ -39,7 +39,8 @@ static bool scaled(uint64_t number, const char *suffix, const struct unit *units
 
 bool units_duration(const char *text, uint64_t *ms, const char **why)
 {
-    static const struct unit units[] = {{"ms", 1},          {"s", 1000},         {"m", 60 * 1000}, {"h", 60 * 60 * 1000},
+    static const struct unit units[] = {{"ms", 1},           {"s", 1000},
+                                        {"m", 60 * 1000},    {"h", 60 * 60 * 1000},
                                         {"d", 24 * 3600000}, {NULL, 0}};
     uint64_t number;
     const char *suffix;
@@ -55,7 +56,8 @@ bool units_duration(const char *text, uint64_t *ms, const char **why)
 
 bool units_size(const char *text, uint64_t *bytes, const char **why)
 {
-    static const struct unit units[] = {{"", 1}, {"k", 1u << 10}, {"m", 1u << 20}, {"g", 1u << 30}, {NULL, 0}};
+    static const struct unit units[] = {
+        {"", 1}, {"k", 1u << 10}, {"m", 1u << 20}, {"g", 1u << 30}, {NULL, 0}};
     uint64_t number;
     const char *suffix;
     *why = "write a size in bytes, or with k, m or g: 512, 64k, 8m";
@@ -96,7 +98,8 @@ static size_t distance(const char *a, const char *b)
         size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *above2 = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= lb; j++) {
-            size_t best = above[j - 1] + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+            size_t best =
+                above[j - 1] + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
             if (above[j] + 1 < best)
                 best = above[j] + 1;
             if (row[j - 1] + 1 < best)

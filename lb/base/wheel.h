@@ -1,6 +1,7 @@
 /*
- * Timeouts of one thread in a hashed timing wheel: one tick timer for all, arming is a list move. Activity does not touch
- * the wheel: the owner stores a time, and when an entry fires too early the callback answers when to look again.
+ * Timeouts of one thread in a hashed timing wheel: one tick timer for all, arming is a list move. Activity
+ * does not touch the wheel: the owner stores a time, and when an entry fires too early the callback answers
+ * when to look again.
  */
 #ifndef LB_BASE_WHEEL_H
 #define LB_BASE_WHEEL_H
@@ -26,8 +27,9 @@ struct wheel {
 typedef void wheel_fired(struct wheel_entry *entry, void *context);
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);
-void wheel_arm(struct wheel *wheel, struct wheel_entry *entry, uint64_t due_ms); /* re-arms one that is armed */
-void wheel_disarm(struct wheel *wheel, struct wheel_entry *entry);               /* harmless when not armed */
+void wheel_arm(struct wheel *wheel, struct wheel_entry *entry,
+               uint64_t due_ms);                                   /* re-arms one that is armed */
+void wheel_disarm(struct wheel *wheel, struct wheel_entry *entry); /* harmless when not armed */
 bool wheel_armed(const struct wheel_entry *entry);
 
 /* Fires all entries that are due at now_ms, at most WHEEL_TICK_MS late if called each tick. */
