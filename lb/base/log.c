@@ -114,7 +114,7 @@ static void put(struct log_sink *sink, const char *bytes, size_t len)
 static bool drain(struct log_sink *sink, struct log *end)
 {
     size_t tail = atomic_load_explicit(&end->tail, memory_order_relaxed);
-    size_t head = atomic_load_explicit(&end->head, memory_order_acquire);
+    size_t head = atomic_load(&end->head); /* pairs with `asleep`: both must be in one order */
     if (tail == head)
         return false;
     while (tail != head) {

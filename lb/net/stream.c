@@ -1,0 +1,401 @@
+#include "lb/net/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* After this many bytes in full reads a stream lets the others of its thread go first. */
+#define SHARE_BYTES (1024 * 1024)
+
+/* With this much waiting for slow peers in one thread, reads get small, so that a pass adds little to it. */
+#define QUEUED_HIGH (64 * 1024 * 1024)
+#define INPUT_SMALL (16 * 1024)
+
+struct queued_write {
+    uv_write_t request;
+    size_t len;
+    char bytes[];
+};
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct stream *stream = handle->data;
+    stream->events->closed(stream);
+    tls_session_free(stream->tls);
+    free(stream);
+}
+
+/* ---- turns: who reads much lets the others go first ---- */
+
+static void resume_resting(uv_idle_t *idle)
+{
+    struct net_thread *thread = idle->data;
+    struct stream *stream = thread->resting;
+    thread->resting = NULL;
+    uv_idle_stop(idle);
+    while (stream) {
+        struct stream *next = stream->next_resting;
+        stream->resting = false;
+        stream->greedy = 0;
+        stream_resume(stream);
+        stream = next;
+    }
+}
+
+static void stop_reading(struct stream *stream)
+{
+    if (stream->reading)
+        uv_read_stop(&stream->uv.stream);
+    stream->reading = false;
+}
+
+/* libuv repeats reads that fill the buffer, many times in a row: one fast peer must not hold up the thread.
+ */
+static void rest_if_greedy(struct stream *stream, size_t got, size_t asked)
+{
+    struct net_thread *thread = stream->thread;
+    stream->greedy = got < asked ? 0 : stream->greedy + (uint32_t)got;
+    if (stream->greedy < SHARE_BYTES || stream->resting || !stream->reading)
+        return;
+    stop_reading(stream);
+    stream->resting = true;
+    stream->next_resting = thread->resting;
+    thread->resting = stream;
+    uv_idle_start(&thread->wake, resume_resting);
+}
+
+static void forget_resting(struct stream *stream)
+{
+    struct stream **link = &stream->thread->resting;
+    while (*link && *link != stream)
+        link = &(*link)->next_resting;
+    if (*link)
+        *link = stream->next_resting;
+}
+
+/* ---- writing ---- */
+
+/* shutdown(2) itself: there is nothing left to wait for, so libuv's request would only cost memory. */
+static void send_fin(struct stream *stream)
+{
+    uv_os_fd_t fd;
+    if (stream->ended_out || uv_fileno(&stream->uv.handle, &fd) != 0)
+        return;
+    stream->ended_out = true;
+    shutdown(fd, SHUT_WR);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct queued_write *write = (struct queued_write *)request;
+    struct stream *stream = request->handle->data;
+    stream->queued -= write->len;
+    stream->thread->queued -= write->len;
+    free(write);
+    if (stream->closing)
+        return;
+    if (status < 0) {
+        stream->events->failed(stream, STREAM_RESET);
+        return;
+    }
+    if (stream->queued > 0)
+        return;
+    if (stream->end_wanted)
+        send_fin(stream);
+    stream->events->drained(stream);
+}
+
+static enum stream_written queue(struct stream *stream, struct slice bytes)
+{
+    struct queued_write *write = malloc(sizeof(*write) + bytes.len);
+    if (!write)
+        return STREAM_BROKEN;
+    write->len = bytes.len;
+    memcpy(write->bytes, bytes.data, bytes.len);
+    uv_buf_t buf = uv_buf_init(write->bytes, (unsigned)bytes.len);
+    if (uv_write(&write->request, &stream->uv.stream, &buf, 1, on_written) != 0) {
+        free(write);
+        return STREAM_BROKEN;
+    }
+    stream->queued += bytes.len;
+    stream->thread->queued += bytes.len;
+    return STREAM_QUEUED;
+}
+
+static enum stream_written send_bytes(struct stream *stream, struct slice bytes)
+{
+    if (bytes.len == 0)
+        return STREAM_WROTE;
+    if (stream->ended_out || stream->closing)
+        return STREAM_BROKEN;
+    if (stream->queued == 0) {
+        uv_buf_t buf = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
+        int wrote = uv_try_write(&stream->uv.stream, &buf, 1);
+        if (wrote < 0 && wrote != UV_EAGAIN)
+            return STREAM_BROKEN;
+        size_t done = wrote > 0 ? (size_t)wrote : 0;
+        bytes = slice_make(bytes.data + done, bytes.len - done);
+    }
+    return bytes.len == 0 ? STREAM_WROTE : queue(stream, bytes);
+}
+
+/* What the TLS session wants sent, also after it has failed: an alert may be in it. */
+static enum stream_written flush(struct stream *stream)
+{
+    struct tls_scratch *scratch = &stream->thread->scratch;
+    struct slice out = slice_make(scratch->out, scratch->out_len);
+    scratch->out_len = 0;
+    return send_bytes(stream, out);
+}
+
+enum stream_written stream_write(struct stream *stream, struct slice bytes)
+{
+    if (stream->mode == STREAM_PLAIN)
+        return send_bytes(stream, bytes);
+    if (!tls_session_write(stream->tls, bytes)) {
+        flush(stream);
+        return STREAM_BROKEN;
+    }
+    return flush(stream);
+}
+
+void stream_end(struct stream *stream)
+{
+    if (stream->end_wanted || stream->closing)
+        return;
+    if (stream->mode == STREAM_SECURE) {
+        tls_session_close(stream->tls);
+        flush(stream);
+    }
+    stream->end_wanted = true;
+    if (stream->queued == 0)
+        send_fin(stream);
+}
+
+void stream_finish(struct stream *stream)
+{
+    stream->mode = STREAM_PLAIN;
+    stream_end(stream);
+}
+
+void stream_alert(struct stream *stream, int code)
+{
+    if (stream->mode != STREAM_SECURE || stream->closing)
+        return;
+    tls_session_alert(stream->tls, code);
+    flush(stream);
+}
+
+/* ---- reading ---- */
+
+static void peer_ended(struct stream *stream)
+{
+    if (stream->ended_in)
+        return;
+    stream->ended_in = true;
+    stream->events->end(stream);
+}
+
+static void decrypt(struct stream *stream, struct slice in)
+{
+    struct slice plain = {0};
+    enum tls_result result = tls_session_read(stream->tls, in, &plain);
+    if (stream->thread->scratch.out_len > 0)
+        flush(stream);
+    if (plain.len > 0)
+        stream->events->data(stream, plain);
+    if (stream->closing)
+        return;
+    if (result == TLS_CLOSED)
+        peer_ended(stream);
+    else if (result == TLS_FAILED)
+        stream->events->failed(stream, STREAM_TLS);
+}
+
+static void handshake(struct stream *stream, struct slice in)
+{
+    enum tls_result result = tls_session_handshake(stream->tls, in);
+    flush(stream);
+    if (result == TLS_WANT)
+        return;
+    if (result != TLS_OK) {
+        stream->events->failed(stream, STREAM_TLS);
+        return;
+    }
+    stream->mode = STREAM_SECURE;
+    stream->events->secured(stream);
+    if (!stream->closing)
+        decrypt(stream, slice_make(NULL, 0));
+}
+
+static void take(struct stream *stream, struct slice bytes)
+{
+    switch (stream->mode) {
+    case STREAM_PLAIN: stream->events->data(stream, bytes); break;
+    case STREAM_HANDSHAKE: handshake(stream, bytes); break;
+    case STREAM_SECURE: decrypt(stream, bytes); break;
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct stream *stream = handle->data;
+    (void)suggested;
+    buf->base = stream->thread->input;
+    buf->len = stream->thread->queued > QUEUED_HIGH ? INPUT_SMALL : NET_INPUT_MAX;
+}
+
+static void on_read(uv_stream_t *uv, ssize_t got, const uv_buf_t *buf)
+{
+    struct stream *stream = uv->data;
+    if (got == 0 || stream->closing)
+        return;
+    if (got < 0)
+        stop_reading(stream);
+    if (got == UV_EOF)
+        peer_ended(stream);
+    else if (got < 0)
+        stream->events->failed(stream, STREAM_RESET);
+    else if (!stream->ended_in)
+        take(stream, slice_make(buf->base, (size_t)got));
+    if (got > 0 && !stream->closing)
+        rest_if_greedy(stream, (size_t)got, buf->len);
+}
+
+void stream_pause(struct stream *stream)
+{
+    stream->paused = true;
+    stop_reading(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+    stream->paused = false;
+    if (stream->reading || stream->resting || stream->closing)
+        return;
+    stream->reading = uv_read_start(&stream->uv.stream, on_alloc, on_read) == 0;
+}
+
+void stream_secure(struct stream *stream, struct tls_session *session, struct slice first)
+{
+    stream->tls = session;
+    stream->mode = STREAM_HANDSHAKE;
+    handshake(stream, first);
+}
+
+/* ---- life ---- */
+
+static struct stream *stream_new(struct net_thread *thread, int family, const struct stream_events *events,
+                                 void *owner)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+    if (!stream)
+        return NULL;
+    int error = family == AF_UNIX ? uv_pipe_init(thread->loop, &stream->uv.pipe, 0)
+                                  : uv_tcp_init(thread->loop, &stream->uv.tcp);
+    if (error != 0) {
+        free(stream);
+        return NULL;
+    }
+    stream->uv.handle.data = stream;
+    stream->thread = thread;
+    stream->events = events;
+    stream->owner = owner;
+    return stream;
+}
+
+static void on_discarded(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Of a stream whose owner never got to know it. */
+static void discard(struct stream *stream)
+{
+    uv_close(&stream->uv.handle, on_discarded);
+}
+
+struct stream *stream_accept(struct net_thread *thread, int fd, int family,
+                             const struct stream_events *events, void *owner)
+{
+    struct stream *stream = stream_new(thread, family, events, owner);
+    if (!stream) {
+        close(fd);
+        return NULL;
+    }
+    int error = family == AF_UNIX ? uv_pipe_open(&stream->uv.pipe, fd) : uv_tcp_open(&stream->uv.tcp, fd);
+    if (error == 0) {
+        stream_resume(stream);
+        return stream;
+    }
+    close(fd);
+    discard(stream);
+    return NULL;
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct stream *stream = request->handle->data;
+    free(request);
+    if (stream->closing)
+        return;
+    if (status == 0)
+        stream_resume(stream);
+    stream->events->connected(stream, status);
+}
+
+static int start_connect(struct stream *stream, const struct addr *addr)
+{
+    uv_connect_t *request = malloc(sizeof(*request));
+    int error = 0;
+    if (!request)
+        return UV_ENOMEM;
+    if (addr->sa.sa_family == AF_UNIX) {
+        uv_pipe_connect(request, &stream->uv.pipe, addr->un.sun_path, on_connected);
+        return 0;
+    }
+    error = uv_tcp_connect(request, &stream->uv.tcp, &addr->sa, on_connected);
+    if (error != 0)
+        free(request);
+    else
+        uv_tcp_nodelay(&stream->uv.tcp, 1);
+    return error;
+}
+
+struct stream *stream_connect(struct net_thread *thread, const struct addr *addr,
+                              const struct stream_events *events, void *owner, int *error)
+{
+    struct stream *stream = stream_new(thread, addr->sa.sa_family, events, owner);
+    *error = stream ? start_connect(stream, addr) : UV_ENOMEM;
+    if (*error == 0)
+        return stream;
+    if (stream)
+        discard(stream);
+    return NULL;
+}
+
+void stream_close(struct stream *stream)
+{
+    if (stream->closing)
+        return;
+    stream->closing = true;
+    if (stream->resting)
+        forget_resting(stream);
+    uv_close(&stream->uv.handle, on_closed);
+}
+
+void stream_abort(struct stream *stream)
+{
+    if (stream->closing)
+        return;
+    if (stream->uv.handle.type != UV_TCP) {
+        stream_close(stream);
+        return;
+    }
+    stream->closing = true;
+    if (stream->resting)
+        forget_resting(stream);
+    if (uv_tcp_close_reset(&stream->uv.tcp, on_closed) != 0)
+        uv_close(&stream->uv.handle, on_closed);
+}
