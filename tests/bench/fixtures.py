@@ -1,0 +1,45 @@
+"""Keys and certificates of a run, made with the openssl command in a folder that goes away with the run."""
+import subprocess
+
+EXTENSIONS = """
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = bench.test
+[server]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:bench.test
+[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[client]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
+subjectAltName = URI:spiffe://bench.test/client, DNS:client.bench.test
+"""
+P256 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+RSA = ["-newkey", "rsa:2048"]
+
+
+def make(folder):
+    """server, rsa, client-ca and client: NAME.crt, NAME.key, and NAME.pem with both."""
+    (folder / "openssl.cnf").write_text(EXTENSIONS, encoding="ascii")
+    _certificate(folder, "server", P256, "server", "/CN=bench.test")
+    _certificate(folder, "rsa", RSA, "server", "/CN=bench.test")
+    _certificate(folder, "client-ca", P256, "ca", "/O=Bench/CN=Bench client CA")
+    _certificate(folder, "client", P256, "client", "/O=Bench/OU=payments/CN=client", issuer="client-ca")
+
+
+def _certificate(folder, name, key, extensions, subject, issuer=None):
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-sha256", "-config", "openssl.cnf",
+               *key, "-extensions", extensions, "-subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.crt"]
+    if issuer:
+        command += ["-CA", f"{issuer}.crt", "-CAkey", f"{issuer}.key"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    both = (folder / f"{name}.crt").read_text() + (folder / f"{name}.key").read_text()
+    (folder / f"{name}.pem").write_text(both, encoding="ascii")

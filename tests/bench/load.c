@@ -1,0 +1,412 @@
+/*
+ * The load generator: one thread, full TLS 1.3 handshakes only (X25519, TLS_AES_128_GCM_SHA256, no session is
+ * ever offered again).
+ *
+ * It prints "ready" once the connections that are kept are open and each has been answered once, waits for a
+ * line on its standard input, runs, prints its result as one line of JSON, and closes when its standard input
+ * ends. So the caller can measure the proxy before and after exactly what it wants to know. Exit code: 0,
+ * also with failed operations (they are in the result), 2 for wrong arguments.
+ */
+#include "connection.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <openssl/err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_MAX   256
+#define FAILURES_MAX 100 /* then there is no point in going on */
+#define OPENING_MAX  64
+
+static const char usage[] =
+    "usage: load MODE --port N --server-cert FILE [option]...\n"
+    "  handshake   --count connections, --connections of them at a time: full handshake, one small request, "
+    "close\n"
+    "  request     --count small requests over --connections kept connections\n"
+    "  bulk        --bytes in all, downloaded over --connections kept connections, one answer each\n"
+    "  idle        --connections kept connections that do nothing until the line comes; then one request on "
+    "each\n"
+    "  --client-cert FILE  certificate and key of the client, PEM      --server-name NAME  default: "
+    "bench.test\n"
+    "  --timeout SECONDS   for each of opening and running, default 60\n";
+
+enum mode { MODE_HANDSHAKE, MODE_REQUEST, MODE_BULK, MODE_IDLE, MODE_COUNT };
+static const char *const mode_names[MODE_COUNT] = {"handshake", "request", "bulk", "idle"};
+
+struct options {
+    enum mode mode;
+    uint64_t count, connections, bytes, timeout;
+    uint16_t port;
+    const char *server_cert, *client_cert, *server_name;
+};
+
+struct load {
+    struct options options;
+    struct target target;
+    struct connection *connections;
+    X509 *server_cert;
+    bool running;                       /* or still opening the connections that are kept */
+    uint64_t used;                      /* connections of the array that were opened */
+    uint64_t opening;                   /* of these: not answered for the first time yet */
+    uint64_t alive;                     /* of these: not failed */
+    uint64_t started, finished, failed; /* operations */
+    uint64_t failures[FAILURE_COUNT];
+    double deadline;
+};
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "load: %s\n", what);
+    ERR_print_errors_fp(stderr);
+    exit(2);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- settings
+ * -------------------------------------------------------------------------------------------------- */
+
+static void set_mode(struct options *options, const char *name)
+{
+    for (options->mode = 0; options->mode < MODE_COUNT; options->mode++) {
+        if (name != NULL && strcmp(name, mode_names[options->mode]) == 0) {
+            return;
+        }
+    }
+    fail(usage);
+}
+
+static void parse(struct options *options, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"count", required_argument, NULL, 'n'},
+        {"connections", required_argument, NULL, 'c'},
+        {"bytes", required_argument, NULL, 'b'},
+        {"timeout", required_argument, NULL, 't'},
+        {"port", required_argument, NULL, 'p'},
+        {"server-cert", required_argument, NULL, 's'},
+        {"client-cert", required_argument, NULL, 'k'},
+        {"server-name", required_argument, NULL, 'N'},
+        {NULL, 0, NULL, 0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        switch (c) {
+        case 'n': options->count = strtoull(optarg, NULL, 10); break;
+        case 'c': options->connections = strtoull(optarg, NULL, 10); break;
+        case 'b': options->bytes = strtoull(optarg, NULL, 10); break;
+        case 't': options->timeout = strtoull(optarg, NULL, 10); break;
+        case 'p': options->port = (uint16_t)strtoul(optarg, NULL, 10); break;
+        case 's': options->server_cert = optarg; break;
+        case 'k': options->client_cert = optarg; break;
+        case 'N': options->server_name = optarg; break;
+        default: fail(usage);
+        }
+    }
+    set_mode(options, argv[optind]);
+    if (options->port == 0 || options->server_cert == NULL || options->connections == 0 ||
+        (options->mode == MODE_BULK && options->bytes < options->connections)) {
+        fail(usage);
+    }
+}
+
+/* Building a chain for each connection would cost the client more than its handshake: the certificate is
+ * compared instead. */
+static int is_expected(X509_STORE_CTX *store, void *context)
+{
+    const struct load *load = context;
+    unsigned char *a = NULL, *b = NULL;
+    int a_len = i2d_X509(X509_STORE_CTX_get0_cert(store), &a);
+    int b_len = i2d_X509(load->server_cert, &b);
+    int same = a_len > 0 && a_len == b_len && memcmp(a, b, (size_t)a_len) == 0;
+    OPENSSL_free(a);
+    OPENSSL_free(b);
+    return same;
+}
+
+static X509 *read_certificate(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    X509 *certificate = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
+    if (certificate == NULL) {
+        fail(path);
+    }
+    fclose(file);
+    return certificate;
+}
+
+static SSL_CTX *make_context(struct load *load)
+{
+    const struct options *options = &load->options;
+    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    if (tls == NULL || !SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) ||
+        !SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256") ||
+        !SSL_CTX_set1_groups_list(tls, "X25519")) {
+        fail("cannot make a TLS context");
+    }
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(tls, is_expected, load);
+    SSL_CTX_set_read_ahead(tls, 1);
+    if (options->mode == MODE_BULK) {
+        SSL_CTX_set_default_read_buffer_len(tls, 256 * 1024);
+    }
+    if (options->client_cert != NULL &&
+        (SSL_CTX_use_certificate_chain_file(tls, options->client_cert) != 1 ||
+         SSL_CTX_use_PrivateKey_file(tls, options->client_cert, SSL_FILETYPE_PEM) != 1)) {
+        fail(options->client_cert);
+    }
+    return tls;
+}
+
+static void prepare(struct load *load)
+{
+    const struct options *options = &load->options;
+    signal(SIGPIPE, SIG_IGN);
+    load->server_cert = read_certificate(options->server_cert);
+    load->target.tls = make_context(load);
+    load->target.server_name = options->server_name;
+    load->target.epoll = epoll_create1(EPOLL_CLOEXEC);
+    load->target.address = (struct sockaddr_in){.sin_family = AF_INET,
+                                                .sin_port = htons(options->port),
+                                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    pattern_fill(&load->target.pattern);
+    target_ask_for(&load->target, ANSWER_SMALL);
+    load->connections = calloc(options->connections, sizeof *load->connections);
+    if (load->connections == NULL) {
+        fail("memory");
+    }
+}
+
+/* --- what a connection does next: true when it was given something to do
+ * ------------------------------------------- */
+
+static bool note_failure(struct load *load, const struct connection *c)
+{
+    load->failures[c->failure]++;
+    load->alive--;
+    load->opening -= !load->running;
+    load->failed += load->running;
+    load->finished += load->running;
+    return false;
+}
+
+static bool next_of_opening(struct load *load, struct connection *c)
+{
+    if (c->answers == 0) {
+        connection_ask(c);
+        return true;
+    }
+    load->opening--;
+    return false;
+}
+
+static bool next_of_kept(struct load *load, struct connection *c)
+{
+    load->finished++;
+    if (load->started >= load->options.count) {
+        return false;
+    }
+    load->started++;
+    connection_ask(c);
+    return c->step ==
+           STEP_FAILED; /* the answer will be an event: looking for it now would cost a call in vain */
+}
+
+static bool next_of_handshake(struct load *load, struct connection *c)
+{
+    if (c->step == STEP_OPEN && c->answers == 0) {
+        connection_ask(c);
+        return true;
+    }
+    if (c->step == STEP_OPEN) {
+        connection_close(c);
+        return true;
+    }
+    load->finished++;
+    if (load->started >= load->options.count) {
+        return false;
+    }
+    load->started++;
+    connection_open(c, &load->target);
+    return true;
+}
+
+static bool next(struct load *load, struct connection *c)
+{
+    if (c->step == STEP_FAILED) {
+        return note_failure(load, c);
+    }
+    if (c->step != STEP_OPEN && c->step != STEP_CLOSED) {
+        return false;
+    }
+    if (load->options.mode == MODE_HANDSHAKE) {
+        return next_of_handshake(load, c);
+    }
+    return load->running ? next_of_kept(load, c) : next_of_opening(load, c);
+}
+
+static void drive(struct load *load, struct connection *c)
+{
+    do {
+        connection_advance(c);
+    } while (next(load, c));
+}
+
+/* --- the two phases
+ * -------------------------------------------------------------------------------------------- */
+
+static void open_next(struct load *load)
+{
+    struct connection *c = &load->connections[load->used++];
+    load->alive++;
+    connection_open(c, &load->target);
+    drive(load, c);
+}
+
+static bool too_many_failures(const struct load *load)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < FAILURE_COUNT; i++) {
+        sum += load->failures[i];
+    }
+    return sum >= FAILURES_MAX || (load->used > 0 && load->alive == 0) || now() > load->deadline;
+}
+
+static void wait_and_drive(struct load *load)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(load->target.epoll, events, EVENTS_MAX, 100);
+    for (int i = 0; i < count; i++) {
+        struct connection *c = events[i].data.ptr;
+        /* A kept connection that has nothing to do is woken by session tickets. */
+        if (c->step != STEP_OPEN && c->step != STEP_FAILED) {
+            drive(load, c);
+        }
+    }
+}
+
+static void open_kept(struct load *load)
+{
+    while ((load->used < load->options.connections || load->opening > 0) && !too_many_failures(load)) {
+        while (load->used < load->options.connections && load->opening < OPENING_MAX &&
+               !too_many_failures(load)) {
+            load->opening++;
+            open_next(load);
+        }
+        wait_and_drive(load);
+    }
+    load->failures[FAILURE_TIMEOUT] += load->opening;
+}
+
+static void start_kept(struct load *load)
+{
+    for (uint64_t i = 0; i < load->used && load->started < load->options.count; i++) {
+        struct connection *c = &load->connections[i];
+        if (c->step == STEP_OPEN) {
+            load->started++;
+            connection_ask(c);
+            if (c->step == STEP_FAILED) {
+                note_failure(load, c);
+            }
+        }
+    }
+}
+
+static void start_handshakes(struct load *load)
+{
+    while (load->used < load->options.connections && load->started < load->options.count) {
+        load->started++;
+        open_next(load);
+    }
+}
+
+static void run(struct load *load)
+{
+    load->running = true;
+    load->deadline = now() + (double)load->options.timeout;
+    (load->options.mode == MODE_HANDSHAKE ? start_handshakes : start_kept)(load);
+    while (load->finished < load->options.count && !too_many_failures(load)) {
+        wait_and_drive(load);
+    }
+    load->failed += load->options.count - load->finished;
+    load->failures[FAILURE_TIMEOUT] += load->started - load->finished;
+}
+
+static void report(const struct load *load, double seconds)
+{
+    static const char *const names[FAILURE_COUNT] = {
+        [FAILURE_CONNECT] = "connect", [FAILURE_TLS] = "tls",     [FAILURE_TERMS] = "terms",
+        [FAILURE_SHORT] = "short",     [FAILURE_WRONG] = "wrong", [FAILURE_TIMEOUT] = "timeout",
+    };
+    printf("{\"mode\": \"%s\", \"operations\": %" PRIu64 ", \"failed\": %" PRIu64
+           ", \"connections\": %" PRIu64,
+           mode_names[load->options.mode], load->options.count - load->failed, load->failed, load->alive);
+    printf(", \"bytes_each\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"seconds\": %.6f, \"errors\": {",
+           load->target.answer.len - load->target.answer.header_len, load->target.resets, seconds);
+    for (int i = 0; i < FAILURE_COUNT; i++) {
+        printf("%s\"%s\": %" PRIu64, i == 0 ? "" : ", ", names[i], load->failures[i]);
+    }
+    printf("}}\n");
+    fflush(stdout);
+}
+
+/* False at the end of the input. */
+static bool read_line(void)
+{
+    char byte = 0;
+    while (byte != '\n') {
+        if (read(STDIN_FILENO, &byte, 1) != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void apply_mode(struct load *load)
+{
+    struct options *options = &load->options;
+    if (options->mode == MODE_BULK) {
+        options->count = options->connections;
+        target_ask_for(&load->target, options->bytes / options->connections);
+    } else if (options->mode == MODE_IDLE) {
+        options->count = options->connections;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct load *load = calloc(1, sizeof *load);
+    if (load == NULL) {
+        fail("memory");
+    }
+    load->options =
+        (struct options){.count = 1000, .connections = 64, .timeout = 60, .server_name = "bench.test"};
+    parse(&load->options, argc, argv);
+    prepare(load);
+    load->deadline = now() + (double)load->options.timeout;
+    if (load->options.mode != MODE_HANDSHAKE) {
+        open_kept(load);
+    }
+    apply_mode(load);
+    puts("ready");
+    fflush(stdout);
+    if (read_line()) {
+        double start = now();
+        run(load);
+        report(load, now() - start);
+        while (read_line()) {
+        }
+    }
+    return 0;
+}
