@@ -21,8 +21,8 @@ struct queued_write {
 static void on_closed(uv_handle_t *handle)
 {
     struct stream *stream = handle->data;
+    tls_session_free(stream->tls); /* before the owner may drop the context that made it */
     stream->events->closed(stream);
-    tls_session_free(stream->tls);
     free(stream);
 }
 

@@ -1,0 +1,209 @@
+/* The decision. Nothing has been sent to a server yet, and nothing is before this has allowed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lb/base/clock.h"
+#include "lb/proxy/steps.h"
+#include "lb/tls/dryrun.h"
+
+/* wolfSSL reads at most nine certificates of a client; the anchor comes on top. */
+#define CHAIN_MAX 16
+
+/* What a hook may look at; lives as long as the hook does. */
+struct authorize_facts {
+    struct script_conn conn;
+    char address[ADDR_TEXT_MAX];
+    struct script_certificate chain[CHAIN_MAX];
+};
+
+uint64_t authorize_limit(const struct conn *conn)
+{
+    return conn->wait_ms;
+}
+
+void authorize_cancel(struct conn *conn)
+{
+    if (conn->call)
+        script_cancel(&conn->call);
+    free(conn->facts);
+    conn->facts = NULL;
+}
+
+static void add_tls(struct conn *conn, struct authorize_facts *facts)
+{
+    const struct tls_session *session = conn->client->tls;
+    size_t count;
+    const struct certificate *chain = tls_session_chain(session, &count);
+    facts->conn.tls = true;
+    facts->conn.tls_version = slice_of(tls_session_version(session));
+    facts->conn.tls_cipher = slice_of(tls_session_cipher(session));
+    facts->conn.tls_group = slice_of(tls_session_group(session));
+    facts->conn.tls_resumed = tls_session_resumed(session);
+    facts->conn.alpn = tls_session_alpn(session);
+    facts->conn.chain_len = count < CHAIN_MAX ? count : CHAIN_MAX;
+    for (size_t i = 0; i < facts->conn.chain_len; i++)
+        facts->chain[i].certificate = &chain[i];
+}
+
+static struct authorize_facts *collect(struct conn *conn)
+{
+    struct authorize_facts *facts = calloc(1, sizeof(*facts));
+    if (!facts)
+        return NULL;
+    addr_host(&conn->peer, facts->address);
+    facts->conn = (struct script_conn){
+        .listener = slice_of(conn->service->listener->name),
+        .address = slice_of(facts->address),
+        .port = addr_port(&conn->peer),
+        .server_name = slice_of(conn->server_name),
+        .chain = facts->chain,
+        .ops = &certificate_ops,
+    };
+    if (conn->client->tls)
+        add_tls(conn, facts);
+    return facts;
+}
+
+static void proceed(struct conn *conn)
+{
+    conn->authorized = true;
+    count(&conn->service->listener->state->allowed, 1);
+    switch (conn->service->listener->protocol) {
+    case PROTOCOL_TCP: connect_start(conn); break;
+    case PROTOCOL_RESPOND: respond_start(conn); break;
+    }
+}
+
+static void deny(struct conn *conn, enum reason reason, const char *text)
+{
+    conn_refuse(conn, reason, TLS_ALERT_ACCESS_DENIED, text && text[0] ? text : NULL);
+}
+
+static struct service *same_listener(struct generation *generation, const char *name)
+{
+    for (size_t i = 0; i < generation->config->listener_count; i++)
+        if (strcmp(generation->services[i].listener->name, name) == 0)
+            return &generation->services[i];
+    return NULL;
+}
+
+/* Would the newest rules verify what this client has proven? */
+static bool verified_under(const struct conn *conn, const struct tls_settings *settings,
+                           struct tls_failure *failure)
+{
+    struct slice der[CHAIN_MAX];
+    size_t count;
+    const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
+    if (settings->mode != TLS_MUTUAL && (settings->mode != TLS_MUTUAL_OPTIONAL || count == 0))
+        return true;
+    failure->reason = REASON_CERTIFICATE_MISSING;
+    if (count == 0)
+        return false;
+    count = count < CHAIN_MAX ? count : CHAIN_MAX;
+    for (size_t i = 0; i < count; i++)
+        der[i] = chain[i].der;
+    return tls_dry_run(settings, der, count, failure);
+}
+
+static void move_to(struct conn *conn, struct service *service)
+{
+    struct generation *old = conn->service->generation;
+    generation_hold(service->generation);
+    conn->service = service;
+    generation_drop(old);
+}
+
+/* A reload has passed while the script waited: what the old rules allowed must be decided by the new ones. */
+static void decide_again(struct conn *conn)
+{
+    struct service *service = same_listener(conn->thread->current, conn->service->listener->name);
+    struct tls_failure failure = {0};
+    if (!service) {
+        deny(conn, REASON_DENIED, "the listener was removed while the script waited");
+        return;
+    }
+    if (conn->client->tls && !verified_under(conn, &service->listener->tls, &failure)) {
+        deny(conn, failure.reason, failure.text);
+        return;
+    }
+    move_to(conn, service);
+    authorize_start(conn);
+}
+
+static void keep_notes(struct conn *conn, const struct script_outcome *outcome)
+{
+    if (!outcome->log[0])
+        return;
+    free(conn->decision.log);
+    conn->decision.log = strdup(outcome->log);
+}
+
+static void allowed(struct conn *conn, const struct script_outcome *outcome)
+{
+    if (conn->service->generation->retired) {
+        decide_again(conn);
+        return;
+    }
+    keep_notes(conn, outcome);
+    if (outcome->backend[0])
+        conn->backend = config_backend(conn->service->generation->config, slice_of(outcome->backend));
+    if (!conn->backend && conn->service->listener->protocol == PROTOCOL_TCP)
+        deny(conn, REASON_SCRIPT_RESULT, "the script chose a backend that does not exist");
+    else
+        proceed(conn);
+}
+
+static void wait(struct conn *conn, const struct script_outcome *outcome)
+{
+    conn->wait_ms = outcome->wait_ms ? outcome->wait_ms : 1;
+    conn_enter(conn, CONN_AUTHORIZE);
+}
+
+static void concluded(struct conn *conn, const struct script_outcome *outcome)
+{
+    if (outcome->verdict == SCRIPT_WAIT) {
+        wait(conn, outcome);
+        return;
+    }
+    free(conn->facts);
+    conn->facts = NULL;
+    if (outcome->verdict == SCRIPT_ALLOW) {
+        allowed(conn, outcome);
+        return;
+    }
+    keep_notes(conn, outcome);
+    deny(conn, outcome->reason, outcome->text);
+}
+
+/* The script's share of time is counted over all its turns; what it waited for is not the script's. */
+static void run_script(struct conn *conn)
+{
+    struct script_outcome outcome;
+    uint64_t before = clock_us();
+    if (conn->call)
+        script_resume(&conn->call, &outcome);
+    else
+        script_authorize(conn->service->script, &conn->facts->conn, &outcome, &conn->call);
+    conn->script_us += (uint32_t)(clock_us() - before);
+    concluded(conn, &outcome);
+}
+
+void authorize_start(struct conn *conn)
+{
+    conn->backend = conn->service->listener->backend;
+    conn_enter(conn, CONN_AUTHORIZE);
+    if (!conn->service->script) {
+        proceed(conn);
+        return;
+    }
+    conn->facts = collect(conn);
+    if (!conn->facts)
+        deny(conn, REASON_NO_MEMORY, NULL);
+    else
+        run_script(conn);
+}
+
+void authorize_resume(struct conn *conn)
+{
+    run_script(conn);
+}

@@ -1,0 +1,355 @@
+#include "lb/proxy/conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lb/base/clock.h"
+#include "lb/proxy/steps.h"
+
+/* How long a refused client may take to read the alert and go. */
+#define REFUSE_MS 2000
+
+static uint64_t refuse_limit(const struct conn *conn)
+{
+    (void)conn;
+    return REFUSE_MS;
+}
+
+static void refuse_over(struct conn *conn)
+{
+    conn_close(conn, conn->reason);
+}
+
+static void discard(struct conn *conn, struct slice bytes)
+{
+    (void)conn;
+    (void)bytes;
+}
+
+static void ignore_end(struct conn *conn)
+{
+    (void)conn;
+}
+
+static const struct step steps[CONN_STATE_COUNT] = {
+    [CONN_NEW] = {"new", NULL, NULL, false, discard, ignore_end},
+    [CONN_HELLO] = {"hello", greet_limit, greet_expired, true, greet_data, greet_end},
+    [CONN_HANDSHAKE] = {"handshake", greet_limit, greet_expired, true, discard, greet_end},
+    [CONN_AUTHORIZE] = {"authorize", authorize_limit, authorize_resume, false, early_data, early_end},
+    [CONN_CONNECT] = {"connect", connect_limit, connect_expired, false, early_data, early_end},
+    [CONN_RELAY] = {"relay", relay_idle_limit, relay_idle_expired, false, relay_client_data,
+                    relay_client_end},
+    [CONN_DRAIN] = {"drain", relay_drain_limit, relay_drain_expired, false, relay_client_data,
+                    relay_client_end},
+    [CONN_RESPOND] = {"respond", relay_idle_limit, relay_idle_expired, false, respond_data, respond_end},
+    [CONN_REFUSE] = {"refuse", refuse_limit, refuse_over, false, discard, refuse_over},
+    [CONN_CLOSING] = {"closing", NULL, NULL, false, discard, ignore_end},
+};
+
+const char *conn_state_name(enum conn_state state)
+{
+    return steps[state].name;
+}
+
+uint64_t conn_now_ms(const struct conn *conn)
+{
+    return uv_now(conn->thread->net.loop);
+}
+
+uint32_t conn_elapsed_us(const struct conn *conn)
+{
+    return (uint32_t)(clock_us() - conn->started_us);
+}
+
+void conn_touch(struct conn *conn)
+{
+    conn->since_ms = conn_now_ms(conn);
+}
+
+static uint64_t limit_of(const struct conn *conn)
+{
+    const struct step *step = &steps[conn->state];
+    return step->limit_ms ? step->limit_ms(conn) : 0;
+}
+
+/* Something must be able to end every connection: an event of a stream, or a deadline. */
+static void check_alive(const struct conn *conn)
+{
+#ifdef LB_ASSERT
+    assert(conn->state == CONN_CLOSING || conn->client || conn->server || wheel_armed(&conn->timer));
+#else
+    (void)conn;
+#endif
+}
+
+void conn_enter(struct conn *conn, enum conn_state state)
+{
+    if (conn->state == CONN_CLOSING)
+        return;
+    conn->state = state;
+    if (!steps[state].keeps_clock)
+        conn_touch(conn);
+    uint64_t limit = limit_of(conn);
+    if (limit > 0)
+        wheel_arm(&conn->thread->wheel, &conn->timer, conn->since_ms + limit);
+    else
+        wheel_disarm(&conn->thread->wheel, &conn->timer);
+    check_alive(conn);
+}
+
+/* Activity only moved since_ms: the deadline may lie further off than when it was armed. */
+static void on_deadline(struct wheel_entry *entry, void *context)
+{
+    struct conn *conn = (struct conn *)((char *)entry - offsetof(struct conn, timer));
+    uint64_t due = conn->since_ms + limit_of(conn);
+    (void)context;
+    if (due > conn_now_ms(conn))
+        wheel_arm(&conn->thread->wheel, &conn->timer, due);
+    else
+        steps[conn->state].expired(conn);
+}
+
+void conn_tick(struct proxy_thread *thread, uint64_t now_ms)
+{
+    wheel_turn(&thread->wheel, now_ms, on_deadline, NULL);
+}
+
+/* ---- the client's stream ---- */
+
+static void client_secured(struct stream *stream)
+{
+    struct conn *conn = stream->owner;
+    conn->handshake_us = conn_elapsed_us(conn);
+    count(&conn->service->listener->state->handshakes, 1);
+    authorize_start(conn);
+}
+
+static void client_data(struct stream *stream, struct slice bytes)
+{
+    struct conn *conn = stream->owner;
+    steps[conn->state].client_data(conn, bytes);
+}
+
+static void client_end(struct stream *stream)
+{
+    struct conn *conn = stream->owner;
+    conn->client_ended = true;
+    if (stream->tls && tls_session_truncated(stream->tls) && conn->state != CONN_REFUSE)
+        conn_close(conn, conn->state == CONN_HANDSHAKE ? REASON_TLS_ABORTED : REASON_CLIENT_TRUNCATED);
+    else
+        steps[conn->state].client_end(conn);
+}
+
+static void client_drained(struct stream *stream)
+{
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_RESPOND)
+        respond_drained(conn);
+    else if (conn->state == CONN_RELAY || conn->state == CONN_DRAIN)
+        relay_drained(conn);
+}
+
+static enum reason reset_reason(const struct conn *conn)
+{
+    return conn->state == CONN_HELLO || conn->state == CONN_HANDSHAKE ? REASON_TLS_ABORTED
+                                                                      : REASON_CLIENT_RESET;
+}
+
+static void client_failed(struct stream *stream, enum stream_error error)
+{
+    struct conn *conn = stream->owner;
+    if (error == STREAM_TLS && conn->state != CONN_REFUSE)
+        greet_failed(conn);
+    else
+        conn_close(conn, reset_reason(conn));
+}
+
+static void release(struct conn *conn)
+{
+    struct proxy_thread *thread = conn->thread;
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        thread->first = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    thread->count--;
+    atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&conn->service->listener->state->active, 1, memory_order_relaxed);
+    generation_drop(conn->service->generation);
+    free(conn);
+    thread->gone(thread);
+}
+
+static void stream_gone(struct stream *stream)
+{
+    struct conn *conn = stream->owner;
+    if (--conn->handles == 0 && conn->state == CONN_CLOSING)
+        release(conn);
+}
+
+static const struct stream_events client_events = {
+    .secured = client_secured,
+    .data = client_data,
+    .end = client_end,
+    .drained = client_drained,
+    .failed = client_failed,
+    .closed = stream_gone,
+};
+
+/* ---- the server's stream ---- */
+
+static void server_connected(struct stream *stream, int status)
+{
+    connect_done(stream->owner, status);
+}
+
+static void server_data(struct stream *stream, struct slice bytes)
+{
+    relay_server_data(stream->owner, bytes);
+}
+
+static void server_end(struct stream *stream)
+{
+    relay_server_end(stream->owner);
+}
+
+static void server_drained(struct stream *stream)
+{
+    relay_drained(stream->owner);
+}
+
+static void server_failed(struct stream *stream, enum stream_error error)
+{
+    (void)error;
+    conn_close(stream->owner, REASON_SERVER_RESET);
+}
+
+const struct stream_events conn_server_events = {
+    .connected = server_connected,
+    .data = server_data,
+    .end = server_end,
+    .drained = server_drained,
+    .failed = server_failed,
+    .closed = stream_gone,
+};
+
+/* ---- life ---- */
+
+static void enlist(struct conn *conn)
+{
+    struct proxy_thread *thread = conn->thread;
+    conn->next = thread->first;
+    if (conn->next)
+        conn->next->prev = conn;
+    thread->first = conn;
+    thread->count++;
+    atomic_fetch_add_explicit(thread->active, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&conn->service->listener->state->active, 1, memory_order_relaxed);
+    count(&conn->service->listener->state->connections, 1);
+    generation_hold(conn->service->generation);
+}
+
+void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer)
+{
+    struct conn *conn = calloc(1, sizeof(*conn));
+    if (!conn) {
+        count(&service->listener->state->ended[REASON_NO_MEMORY], 1);
+        close(fd);
+        return;
+    }
+    *conn = (struct conn){.thread = thread, .service = service, .peer = *peer, .started_us = clock_us()};
+    enlist(conn);
+    conn->client = stream_accept(&thread->net, fd, peer->sa.sa_family, &client_events, conn);
+    if (!conn->client) {
+        conn_close(conn, REASON_NO_MEMORY);
+        return;
+    }
+    conn->handles = 1;
+    conn_touch(conn);
+    if (service->tls)
+        conn_enter(conn, CONN_HELLO);
+    else
+        authorize_start(conn);
+}
+
+/* The other side must be able to tell a cut from an end. */
+static bool cuts(enum reason reason)
+{
+    switch (reason) {
+    case REASON_CLIENT_RESET:
+    case REASON_CLIENT_TRUNCATED:
+    case REASON_SERVER_RESET:
+    case REASON_TLS_FAILED:
+    case REASON_SHUTDOWN: return true;
+    default: return false;
+    }
+}
+
+static void close_streams(struct conn *conn)
+{
+    void (*end)(struct stream *) = cuts(conn->reason) ? stream_abort : stream_close;
+    if (conn->server)
+        end(conn->server);
+    if (conn->client)
+        end(conn->client);
+}
+
+static void settle(struct conn *conn, enum reason reason)
+{
+    if (conn->reason != REASON_NONE)
+        return;
+    conn->reason = reason;
+    count(&conn->service->listener->state->ended[reason], 1);
+}
+
+void conn_close(struct conn *conn, enum reason reason)
+{
+    if (conn->state == CONN_CLOSING)
+        return;
+    settle(conn, reason);
+    conn->state = CONN_CLOSING;
+    wheel_disarm(&conn->thread->wheel, &conn->timer);
+    authorize_cancel(conn);
+    conn->thread->ended(conn->thread, conn);
+    if (conn->member)
+        balancer_release_member(conn->member);
+    close_streams(conn);
+    connect_free(conn);
+    respond_free(conn);
+    free(conn->early);
+    free(conn->server_name);
+    free(conn->decision.text);
+    free(conn->decision.log);
+    if (conn->handles == 0)
+        release(conn);
+}
+
+void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *text)
+{
+    if (conn->state == CONN_CLOSING || conn->state == CONN_REFUSE)
+        return;
+    settle(conn, reason);
+    if (text && !conn->decision.text)
+        conn->decision.text = strdup(text);
+    if (alert)
+        stream_alert(conn->client, alert);
+    stream_finish(conn->client);
+    stream_resume(conn->client);
+    if (conn->client_ended)
+        conn_close(conn, reason);
+    else
+        conn_enter(conn, CONN_REFUSE);
+}
+
+void conn_close_all(struct proxy_thread *thread)
+{
+    struct conn *conn = thread->first;
+    while (conn) {
+        struct conn *next = conn->next;
+        conn_close(conn, REASON_SHUTDOWN);
+        conn = next;
+    }
+}

@@ -1,0 +1,128 @@
+/*
+ * One client's connection and the states it goes through:
+ *
+ *   HELLO -> HANDSHAKE -> AUTHORIZE -> CONNECT -> RELAY -> DRAIN          (tcp)
+ *                                   -> RESPOND                            (respond)
+ *   any   -> REFUSE (the client is told why, where the protocol can) -> CLOSING
+ *
+ * conn_enter is the one setter of the state and arms the state's deadline; conn_close is the one way to the
+ * end, with the reason that the log and the counters show. A connection never leaves its thread.
+ */
+#ifndef LB_PROXY_CONN_H
+#define LB_PROXY_CONN_H
+
+#include "lb/base/wheel.h"
+#include "lb/net/stream.h"
+#include "lb/proxy/counters.h"
+#include "lb/proxy/generation.h"
+
+enum conn_state {
+    CONN_NEW,
+    CONN_HELLO, /* collecting the ClientHello */
+    CONN_HANDSHAKE,
+    CONN_AUTHORIZE, /* the script decides; it may be waiting */
+    CONN_CONNECT,
+    CONN_RELAY,
+    CONN_DRAIN,   /* one direction has ended */
+    CONN_RESPOND, /* lb answers itself */
+    CONN_REFUSE,  /* told why; waiting for the client to go */
+    CONN_CLOSING,
+    CONN_STATE_COUNT
+};
+
+struct conn;
+
+/* What the connections of one thread share. */
+struct proxy_thread {
+    struct net_thread net;
+    struct wheel wheel;
+    struct log *log;
+    atomic_uint *active;        /* connections of the process */
+    struct generation *current; /* what new connections use */
+    struct conn *first;         /* all of this thread */
+    unsigned count;
+    void (*ended)(struct proxy_thread *thread,
+                  const struct conn *conn);    /* once for each, when its outcome is settled */
+    void (*gone)(struct proxy_thread *thread); /* its memory and descriptors are free again */
+    void *context;
+};
+
+/* Bytes of the client that came before there was anyone to give them to. */
+struct early {
+    size_t len;
+    char bytes[];
+};
+
+/* What the decision left behind for the log. */
+struct decision {
+    char *text; /* why denied, or what failed; NULL if there is nothing to say */
+    char *log;  /* JSON members that the script attached; NULL */
+};
+
+struct connect_attempt; /* lb/proxy/connect.c */
+struct respond_state;   /* lb/proxy/respond.c */
+
+struct conn {
+    struct wheel_entry timer;
+    struct conn *next, *prev; /* in its thread */
+    struct proxy_thread *thread;
+    struct service *service;
+    struct stream *client, *server; /* NULL: none, or closed already */
+    enum conn_state state;
+    enum reason reason;  /* NONE until it is settled */
+    unsigned handles;    /* streams that have yet to close */
+    uint64_t since_ms;   /* entered the state, or last byte, whichever the deadline counts from */
+    uint64_t started_us; /* clock_us */
+    uint32_t handshake_us, script_us, connect_us;
+    uint64_t bytes_in, bytes_out; /* plaintext from and to the client */
+    struct addr peer;
+    char *server_name; /* SNI, normalized; NULL: none */
+    struct early *early;
+    struct decision decision;
+    bool authorized, client_ended, server_ended;
+    const struct backend *backend;
+    const struct member *member; /* counted active while set */
+    struct connect_attempt *attempt;
+    struct respond_state *respond;
+    struct script_call *call; /* a hook that waits */
+    uint64_t wait_ms;         /* until it wants to be resumed */
+    struct authorize_facts *facts;
+};
+
+/* One row for each state. */
+struct step {
+    const char *name;
+    uint64_t (*limit_ms)(const struct conn *conn); /* NULL or 0: no deadline */
+    void (*expired)(struct conn *conn);
+    bool keeps_clock; /* the deadline goes on counting from the state before */
+    void (*client_data)(struct conn *conn, struct slice bytes);
+    void (*client_end)(struct conn *conn);
+};
+
+/* Takes the accepted socket; the connection lives until its streams are closed. */
+void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
+
+void conn_enter(struct conn *conn, enum conn_state state);
+
+/* Bytes have moved: the idle deadline starts anew. Costs a store. */
+void conn_touch(struct conn *conn);
+
+/* The end. The first reason counts. Streams are closed, or reset where the other side must see that it was
+ * cut. */
+void conn_close(struct conn *conn, enum reason reason);
+
+/* Refuses: `alert` (RFC 8446 section 6.2, 0 for none) and FIN to the client, then waits shortly for it to go,
+ * so that no reset destroys the alert on its way. `text` may be NULL. */
+void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *text);
+
+/* Everything of the thread, at shutdown. */
+void conn_close_all(struct proxy_thread *thread);
+
+/* Fires the deadlines that are due. */
+void conn_tick(struct proxy_thread *thread, uint64_t now_ms);
+
+const char *conn_state_name(enum conn_state state);
+uint64_t conn_now_ms(const struct conn *conn);
+uint32_t conn_elapsed_us(const struct conn *conn); /* since it was accepted */
+
+#endif

@@ -1,0 +1,127 @@
+/* Finding a server that accepts: one after the other, each at most once, within the backend's limits. */
+#include <stdlib.h>
+
+#include "lb/base/clock.h"
+#include "lb/proxy/steps.h"
+
+extern const struct stream_events conn_server_events;
+
+struct connect_attempt {
+    struct balancer *balancer;
+    struct tried tried;
+    unsigned left; /* further servers that may be tried */
+    unsigned made;
+    uint64_t started_us;
+    int last_error; /* negative errno */
+};
+
+static const char refuse_nothing_up[] = "no server of the backend is up with room for a connection";
+
+uint64_t connect_limit(const struct conn *conn)
+{
+    return conn->backend->timeout_connect_ms;
+}
+
+void connect_free(struct conn *conn)
+{
+    free(conn->attempt);
+    conn->attempt = NULL;
+}
+
+static void leave_member(struct conn *conn)
+{
+    balancer_release_member(conn->member);
+    conn->member = NULL;
+    if (conn->server)
+        stream_close(conn->server);
+    conn->server = NULL;
+}
+
+static enum reason failure_of(const struct connect_attempt *attempt)
+{
+    if (attempt->made == 0)
+        return REASON_NO_SERVER;
+    if (attempt->last_error == UV_ETIMEDOUT)
+        return REASON_TIMEOUT_CONNECT;
+    if (attempt->last_error == UV_EMFILE || attempt->last_error == UV_ENFILE)
+        return REASON_NO_DESCRIPTORS;
+    return REASON_CONNECT_FAILED;
+}
+
+static void give_up(struct conn *conn)
+{
+    struct connect_attempt *attempt = conn->attempt;
+    enum reason reason = failure_of(attempt);
+    conn->connect_us = (uint32_t)(clock_us() - attempt->started_us);
+    conn_refuse(conn, reason, TLS_ALERT_INTERNAL_ERROR,
+                attempt->made == 0 ? refuse_nothing_up : uv_strerror(attempt->last_error));
+}
+
+/* True when a connect is under way. */
+static bool try_member(struct conn *conn)
+{
+    struct connect_attempt *attempt = conn->attempt;
+    conn->member = balancer_pick(attempt->balancer, &attempt->tried);
+    if (!conn->member)
+        return false;
+    attempt->made++;
+    conn->server = stream_connect(&conn->thread->net, &conn->member->addr, &conn_server_events, conn,
+                                  &attempt->last_error);
+    if (conn->server)
+        conn->handles++;
+    return true;
+}
+
+static void failed_once(struct conn *conn, int error)
+{
+    count(&conn->member->server->connect_errors, 1);
+    conn->attempt->last_error = error;
+    leave_member(conn);
+}
+
+static void try_next(struct conn *conn)
+{
+    struct connect_attempt *attempt = conn->attempt;
+    while (attempt->made == 0 || attempt->left-- > 0) {
+        if (!try_member(conn))
+            break;
+        if (conn->server) {
+            conn_enter(conn, CONN_CONNECT);
+            return;
+        }
+        failed_once(conn, attempt->last_error);
+    }
+    give_up(conn);
+}
+
+void connect_start(struct conn *conn)
+{
+    conn->attempt = calloc(1, sizeof(*conn->attempt));
+    if (!conn->attempt) {
+        conn_refuse(conn, REASON_NO_MEMORY, TLS_ALERT_INTERNAL_ERROR, NULL);
+        return;
+    }
+    conn->attempt->balancer = generation_balancer(conn->service->generation, conn->backend);
+    conn->attempt->left = conn->backend->retries;
+    conn->attempt->started_us = clock_us();
+    try_next(conn);
+}
+
+void connect_done(struct conn *conn, int status)
+{
+    if (status < 0) {
+        failed_once(conn, status);
+        try_next(conn);
+        return;
+    }
+    conn->connect_us = (uint32_t)(clock_us() - conn->attempt->started_us);
+    count(&conn->member->server->connections, 1);
+    connect_free(conn);
+    relay_start(conn);
+}
+
+void connect_expired(struct conn *conn)
+{
+    failed_once(conn, UV_ETIMEDOUT);
+    try_next(conn);
+}

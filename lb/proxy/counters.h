@@ -1,0 +1,35 @@
+/* What is counted for a listener, across snapshots: found again by the listener's name. All threads. */
+#ifndef LB_PROXY_COUNTERS_H
+#define LB_PROXY_COUNTERS_H
+
+#include <stdatomic.h>
+
+#include "lb/base/reason.h"
+
+struct listener_state {
+    char *name;
+    struct listener_state *next; /* in its table; master thread only */
+    unsigned refs;               /* master thread only */
+    atomic_uint active;
+    atomic_ullong connections;
+    atomic_ullong handshakes; /* completed */
+    atomic_ullong allowed;
+    atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
+    atomic_ullong ended[REASON_COUNT];
+};
+
+/* Master thread only. */
+struct listener_table {
+    struct listener_state *first;
+};
+
+struct listener_state *listener_state_get(struct listener_table *table, const char *name);
+void listener_state_put(struct listener_table *table, struct listener_state *state);
+
+/* Adds without ordering: counters are read for display only. */
+static inline void count(atomic_ullong *counter, unsigned long long by)
+{
+    atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+#endif

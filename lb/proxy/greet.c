@@ -1,0 +1,87 @@
+/* From the first byte to the end of the TLS handshake. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lb/proxy/steps.h"
+
+uint64_t greet_limit(const struct conn *conn)
+{
+    return conn->service->listener->timeout_handshake_ms;
+}
+
+void greet_expired(struct conn *conn)
+{
+    conn_close(conn, REASON_TIMEOUT_HANDSHAKE);
+}
+
+void greet_end(struct conn *conn)
+{
+    conn_close(conn, REASON_TLS_ABORTED);
+}
+
+void greet_failed(struct conn *conn)
+{
+    const struct tls_failure *failure = tls_session_failure(conn->client->tls);
+    if (conn->state == CONN_HANDSHAKE) {
+        conn->handshake_us = conn_elapsed_us(conn);
+        conn_refuse(conn, failure->reason, 0, failure->text);
+        return;
+    }
+    if (!conn->decision.text)
+        conn->decision.text = strdup(failure->text);
+    conn_close(conn, REASON_TLS_FAILED);
+}
+
+static void start_handshake(struct conn *conn, const struct hello *hello, struct slice record)
+{
+    struct tls_session *session = tls_session_new(conn->service->tls, &conn->thread->net.scratch);
+    if (!session) {
+        conn_close(conn, REASON_NO_MEMORY);
+        return;
+    }
+    if (hello->name[0])
+        conn->server_name = strdup(hello->name);
+    conn_enter(conn, CONN_HANDSHAKE);
+    stream_secure(conn->client, session, record);
+}
+
+/* A hello in one piece is used where it lies; one that came in pieces is kept until it is complete. `wire`
+ * are all bytes so far. */
+static void read_hello(struct conn *conn, struct slice wire)
+{
+    char flat[HELLO_MAX + 5];
+    struct hello hello;
+    struct slice record;
+    switch (hello_read(wire, flat, &hello, &record)) {
+    case HELLO_COMPLETE:
+        /* A client sends nothing after its hello until the server answers. */
+        if (hello.wire_len < wire.len)
+            conn_refuse(conn, REASON_HELLO_INVALID, 0,
+                        "bytes follow the ClientHello before the server has answered");
+        else
+            start_handshake(conn, &hello, record);
+        break;
+    case HELLO_PARTIAL: early_data(conn, wire); break;
+    case HELLO_INVALID: conn_refuse(conn, REASON_HELLO_INVALID, 0, hello.why); break;
+    case HELLO_TOO_LONG: conn_refuse(conn, REASON_HELLO_TOO_LONG, 0, NULL); break;
+    }
+}
+
+void greet_data(struct conn *conn, struct slice bytes)
+{
+    if (!conn->early) {
+        read_hello(conn, bytes);
+        return;
+    }
+    if (conn->early->len + bytes.len > HELLO_WIRE_MAX) {
+        conn_refuse(conn, REASON_HELLO_TOO_LONG, 0, NULL);
+        return;
+    }
+    early_data(conn, bytes);
+    struct early *collected = conn->early;
+    if (conn->state != CONN_HELLO)
+        return;
+    conn->early = NULL;
+    read_hello(conn, slice_make(collected->bytes, collected->len));
+    free(collected);
+}

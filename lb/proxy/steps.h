@@ -1,0 +1,50 @@
+/* What each state does, for the table in conn.c. Nobody else calls these. */
+#ifndef LB_PROXY_STEPS_H
+#define LB_PROXY_STEPS_H
+
+#include "lb/proxy/conn.h"
+
+/* greet.c */
+void greet_data(struct conn *conn, struct slice bytes);
+void greet_end(struct conn *conn);
+void greet_expired(struct conn *conn);
+uint64_t greet_limit(const struct conn *conn);
+void greet_failed(struct conn *conn); /* the TLS session refused */
+
+/* authorize.c */
+void authorize_start(struct conn *conn);
+void authorize_resume(struct conn *conn);
+void authorize_cancel(struct conn *conn); /* harmless when nothing waits */
+uint64_t authorize_limit(const struct conn *conn);
+
+/* early.c */
+void early_data(struct conn *conn, struct slice bytes);
+void early_end(struct conn *conn);
+
+/* connect.c */
+void connect_start(struct conn *conn);
+void connect_done(struct conn *conn, int status);
+void connect_expired(struct conn *conn);
+void connect_free(struct conn *conn);
+uint64_t connect_limit(const struct conn *conn);
+
+/* relay.c */
+void relay_start(struct conn *conn);
+void relay_client_data(struct conn *conn, struct slice bytes);
+void relay_client_end(struct conn *conn);
+void relay_server_data(struct conn *conn, struct slice bytes);
+void relay_server_end(struct conn *conn);
+void relay_drained(struct conn *conn);
+void relay_idle_expired(struct conn *conn);
+void relay_drain_expired(struct conn *conn);
+uint64_t relay_idle_limit(const struct conn *conn);
+uint64_t relay_drain_limit(const struct conn *conn);
+
+/* respond.c */
+void respond_start(struct conn *conn);
+void respond_data(struct conn *conn, struct slice bytes);
+void respond_end(struct conn *conn);
+void respond_drained(struct conn *conn);
+void respond_free(struct conn *conn);
+
+#endif

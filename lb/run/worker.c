@@ -1,0 +1,308 @@
+#include "lb/run/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lb/base/memory.h"
+#include "lb/net/acceptor.h"
+
+/* One listening address of this worker. */
+struct door {
+    struct door *next;
+    struct worker *worker;
+    struct acceptor *acceptor;
+    struct addr addr;
+    struct service *service;
+    bool waiting; /* paused until there is room again */
+    bool keep;    /* the generation being published has it too */
+};
+
+struct worker {
+    pthread_t thread;
+    uv_loop_t loop;
+    struct mailbox mailbox;
+    uv_timer_t tick;
+    struct proxy_thread proxy;
+    struct shared *shared;
+    struct door *doors;
+    struct letter *idle; /* owed to the master */
+    uint64_t starved_ms; /* when accept failed last */
+    bool stopping;
+};
+
+/* ---- accepting ---- */
+
+static bool full(const struct door *door)
+{
+    const struct shared *shared = door->worker->shared;
+    const struct listener *listener = door->service->listener;
+    return atomic_load_explicit(&shared->connections, memory_order_relaxed) >=
+               atomic_load_explicit(&shared->max_connections, memory_order_relaxed) ||
+           (listener->max_connections > 0 &&
+            atomic_load_explicit(&listener->state->active, memory_order_relaxed) >=
+                listener->max_connections);
+}
+
+static void pause_door(struct door *door)
+{
+    door->waiting = true;
+    acceptor_pause(door->acceptor);
+}
+
+static bool on_taken(void *context, int fd, const struct addr *peer)
+{
+    struct door *door = context;
+    conn_accept(&door->worker->proxy, door->service, fd, peer);
+    if (!full(door))
+        return true;
+    pause_door(door);
+    return false;
+}
+
+#define STARVED_REST_MS 100
+
+static void on_starved(void *context, int error)
+{
+    struct door *door = context;
+    struct worker *worker = door->worker;
+    uint64_t now = uv_now(&worker->loop);
+    door->waiting = true;
+    count(&worker->shared->starved, 1);
+    if (now - worker->starved_ms > 1000)
+        log_event(
+            worker->proxy.log, LOG_ERROR,
+            "listener %s: cannot accept: %s; clients wait until connections end (raise the limit: ulimit -n)",
+            door->service->listener->name, strerror(error));
+    worker->starved_ms = now;
+}
+
+static void resume_doors(struct worker *worker)
+{
+    bool starved = uv_now(&worker->loop) - worker->starved_ms < STARVED_REST_MS;
+    for (struct door *door = worker->doors; door; door = door->next) {
+        if (!door->waiting || starved || full(door))
+            continue;
+        door->waiting = false;
+        acceptor_resume(door->acceptor);
+    }
+}
+
+/* ---- what the proxy tells ---- */
+
+static void tell_if_idle(struct worker *worker)
+{
+    if (!worker->idle || worker->proxy.count > 0)
+        return;
+    mailbox_post(worker->shared->master, worker->idle);
+    worker->idle = NULL;
+}
+
+static void on_gone(struct proxy_thread *proxy)
+{
+    struct worker *worker = proxy->context;
+    resume_doors(worker);
+    tell_if_idle(worker);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    conn_tick(&worker->proxy, uv_now(&worker->loop));
+    resume_doors(worker);
+}
+
+/* ---- publishing ---- */
+
+struct publish {
+    struct letter letter;
+    struct generation *generation;
+    struct socket_plan *plans;
+    size_t count;
+};
+
+static struct door *find_door(struct worker *worker, const struct addr *addr)
+{
+    struct door *door = worker->doors;
+    while (door && !addr_equal(&door->addr, addr))
+        door = door->next;
+    return door;
+}
+
+static void open_door(struct worker *worker, const struct socket_plan *plan, struct service *service)
+{
+    struct door *door = mem_new(sizeof(*door));
+    int error = 0;
+    *door = (struct door){.worker = worker, .addr = plan->addr, .service = service, .keep = true};
+    door->acceptor = acceptor_new(&worker->loop, plan->fd, on_taken, on_starved, door, &error);
+    if (!door->acceptor) {
+        log_event(worker->proxy.log, LOG_ERROR, "listener %s: cannot watch its socket: %s",
+                  service->listener->name, uv_strerror(error));
+        free(door);
+        return;
+    }
+    door->next = worker->doors;
+    worker->doors = door;
+}
+
+/* Runs while the doors still serve the old generation: what waits there was meant for it. */
+static void close_doors(struct worker *worker, bool all)
+{
+    struct door **link = &worker->doors;
+    while (*link) {
+        struct door *door = *link;
+        if (door->keep && !all) {
+            link = &door->next;
+            continue;
+        }
+        *link = door->next;
+        acceptor_finish(door->acceptor);
+        free(door);
+    }
+}
+
+static void mark_kept(struct worker *worker, const struct publish *publish)
+{
+    for (struct door *door = worker->doors; door; door = door->next)
+        door->keep = false;
+    for (size_t i = 0; i < publish->count; i++) {
+        struct door *door = find_door(worker, &publish->plans[i].addr);
+        if (door)
+            door->keep = true;
+    }
+}
+
+static void read_publish(struct letter *letter, void *owner)
+{
+    struct publish *publish = (struct publish *)letter;
+    struct worker *worker = owner;
+    struct generation *old = worker->proxy.current;
+    generation_adopt(publish->generation, worker->proxy.log);
+    mark_kept(worker, publish);
+    close_doors(worker, false);
+    worker->proxy.current = publish->generation;
+    for (size_t i = 0; i < publish->count; i++) {
+        const struct socket_plan *plan = &publish->plans[i];
+        struct service *service = &publish->generation->services[plan->service];
+        struct door *door = find_door(worker, &plan->addr);
+        if (door)
+            door->service = service;
+        else
+            open_door(worker, plan, service);
+    }
+    if (old)
+        generation_retire(old);
+    resume_doors(worker);
+    free(publish->plans);
+    free(publish);
+}
+
+void worker_publish(struct worker *worker, struct generation *generation, struct socket_plan *plans,
+                    size_t count)
+{
+    struct publish *publish = mem_new(sizeof(*publish));
+    *publish = (struct publish){{.read = read_publish}, generation, plans, count};
+    mailbox_post(&worker->mailbox, &publish->letter);
+}
+
+/* ---- ending ---- */
+
+struct drain {
+    struct letter letter;
+    struct letter *idle;
+};
+
+static void read_drain(struct letter *letter, void *owner)
+{
+    struct worker *worker = owner;
+    worker->idle = ((struct drain *)letter)->idle;
+    free(letter);
+    close_doors(worker, true);
+    tell_if_idle(worker);
+}
+
+void worker_drain(struct worker *worker, struct letter *idle)
+{
+    struct drain *drain = mem_new(sizeof(*drain));
+    *drain = (struct drain){{.read = read_drain}, idle};
+    mailbox_post(&worker->mailbox, &drain->letter);
+}
+
+static void read_stop(struct letter *letter, void *owner)
+{
+    struct worker *worker = owner;
+    free(letter);
+    worker->idle = NULL;
+    close_doors(worker, true);
+    conn_close_all(&worker->proxy);
+    uv_close((uv_handle_t *)&worker->tick, NULL);
+    mailbox_close(&worker->mailbox);
+    net_thread_close(&worker->proxy.net);
+}
+
+void worker_stop(struct worker *worker)
+{
+    struct letter *letter = mem_new(sizeof(*letter));
+    letter->read = read_stop;
+    mailbox_post(&worker->mailbox, letter);
+}
+
+/* ---- life ---- */
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    if (worker->proxy.current)
+        generation_retire(worker->proxy.current);
+    return NULL;
+}
+
+static bool prepare(struct worker *worker)
+{
+    struct proxy_thread *proxy = &worker->proxy;
+    if (uv_loop_init(&worker->loop) != 0 || mailbox_init(&worker->mailbox, &worker->loop, worker) != 0)
+        return false;
+    if (!net_thread_init(&proxy->net, &worker->loop))
+        return false;
+    wheel_init(&proxy->wheel, uv_now(&worker->loop));
+    proxy->active = &worker->shared->connections;
+    proxy->ended = worker->shared->conn_ended;
+    proxy->gone = on_gone;
+    proxy->context = worker;
+    uv_timer_init(&worker->loop, &worker->tick);
+    worker->tick.data = worker;
+    return uv_timer_start(&worker->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS) == 0;
+}
+
+/* Signals are the master's: a worker must not be interrupted by them. */
+static int start_thread(struct worker *worker)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+struct worker *worker_new(struct shared *shared, struct log *log, const char **why)
+{
+    struct worker *worker = mem_new(sizeof(*worker));
+    worker->shared = shared;
+    worker->proxy.log = log;
+    *why = "out of memory or descriptors for a worker's event loop";
+    if (!prepare(worker))
+        return NULL; /* the process ends now: nothing to clean up that exit would not */
+    int error = start_thread(worker);
+    *why = strerror(error);
+    return error == 0 ? worker : NULL;
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    net_thread_free(&worker->proxy.net);
+    uv_loop_close(&worker->loop);
+    free(worker);
+}
