@@ -1,6 +1,6 @@
 /*
- * The configuration as an immutable snapshot. Loading reads every file, reports every problem, and either gives a complete
- * snapshot or none. All threads may read it; it is freed with its last reference.
+ * The configuration as an immutable snapshot. Loading reads every file, reports every problem, and either
+ * gives a complete snapshot or none. All threads may read it; it is freed with its last reference.
  */
 #ifndef LB_CONFIG_CONFIG_H
 #define LB_CONFIG_CONFIG_H
@@ -62,9 +62,10 @@ struct config {
     size_t backend_count;
 };
 
-/* Paths are files or folders (whose *.ini are read in name order). NULL after adding at least one error to `problems`; warnings may
- * come with a snapshot too. The snapshot has one reference. Everything that needs no thread is checked: files readable, certificate and
- * key fit (a context is made), scripts compile and define a hook (a state is made), names known, binds unique. */
+/* Paths are files or folders (whose *.ini are read in name order). NULL after adding at least one error to
+ * `problems`; warnings may come with a snapshot too. The snapshot has one reference. Everything that needs no
+ * thread is checked: files readable, certificate and key fit (a context is made), scripts compile and define
+ * a hook (a state is made), names known, binds unique. */
 struct config *config_load(const char *const *paths, size_t count, struct problems *problems);
 struct config *config_hold(struct config *config);
 void config_drop(struct config *config);

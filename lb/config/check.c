@@ -1,0 +1,237 @@
+#include "lb/config/check.h"
+
+#include <stdlib.h>
+
+#include "lb/base/memory.h"
+#include "lb/base/units.h"
+
+struct checker {
+    const struct draft *draft;
+    const struct source *source;
+    struct problems *problems;
+};
+
+/* One listener and what the checks want to know of it. */
+struct subject {
+    struct listener *listener;
+    const struct origin *origin;
+};
+
+static const char *mode_name(enum tls_mode mode)
+{
+    static const char *const names[] = {"off", "one-way", "mutual-optional", "mutual"};
+    return names[mode];
+}
+
+static bool wants_clients(const struct listener *listener)
+{
+    return listener->tls.mode == TLS_MUTUAL || listener->tls.mode == TLS_MUTUAL_OPTIONAL;
+}
+
+/* The entry that decides a setting: the section's own, else the one of [defaults], else NULL. */
+static const struct entry *deciding(const struct origin *origin, const char *name)
+{
+    const struct entry *own = section_entry(origin->section, name);
+    return own ? own : section_entry(origin->defaults, name);
+}
+
+static bool refused(const struct origin *origin, const char *name)
+{
+    const struct entry *entry = deciding(origin, name);
+    return entry && entry->bad;
+}
+
+static struct place place_of(const struct origin *origin, const char *name)
+{
+    const struct entry *entry = deciding(origin, name);
+    return entry ? entry->place : origin->section->place;
+}
+
+/* NULL, or why the key means nothing in this listener. */
+static const char *out_of_place(const struct key *key, const struct subject *subject)
+{
+    const struct listener *listener = subject->listener;
+    bool tls_known = !refused(subject->origin, "tls"), protocol_known = !refused(subject->origin, "protocol");
+    if (key->flags & (KEY_FOR_TLS | KEY_FOR_CLIENTS) && tls_known && listener->tls.mode == TLS_OFF)
+        return "has no effect with tls = off: set 'tls', or remove it";
+    if (key->flags & KEY_FOR_CLIENTS && tls_known && !wants_clients(listener))
+        return "has no effect with tls = one-way: set tls = mutual, or remove it";
+    if (key->flags & KEY_FOR_SCRIPT && !deciding(subject->origin, "script"))
+        return "has no effect without a script: set 'script', or remove it";
+    if (key->flags & KEY_FOR_TCP && protocol_known && listener->protocol != PROTOCOL_TCP)
+        return "does not go with protocol = respond, which answers by itself: remove one of the two";
+    if (key->flags & KEY_FOR_RESPOND && protocol_known && listener->protocol != PROTOCOL_RESPOND)
+        return "has no effect with protocol = tcp: set protocol = respond, or remove it";
+    return NULL;
+}
+
+static void check_keys(struct checker *checker, const struct subject *subject)
+{
+    const struct section *section = subject->origin->section;
+    for (size_t i = 0; i < section->count; i++) {
+        const struct entry *entry = &section->entries[i];
+        const char *why = out_of_place(entry->key, subject);
+        if (why)
+            problems_add(checker->problems, entry->place, "'%s' %s", entry->name, why);
+    }
+}
+
+static void check_tls(struct checker *checker, const struct subject *subject)
+{
+    const struct tls_settings *tls = &subject->listener->tls;
+    const struct origin *origin = subject->origin;
+    const char *mode = mode_name(tls->mode), *name = subject->listener->name;
+    struct place place = origin->section->place;
+    if (tls->mode == TLS_OFF || refused(origin, "tls"))
+        return;
+    if (!section_entry(origin->section, "certificate"))
+        problems_add(checker->problems, place,
+                     "[listener %s]: tls = %s needs 'certificate = CHAIN.pem KEY.pem'", name, mode);
+    if (wants_clients(subject->listener) && !section_entry(origin->section, "client-ca"))
+        problems_add(checker->problems, place,
+                     "[listener %s]: tls = %s needs 'client-ca = FILE.pem' with the CAs that issue the "
+                     "clients' certificates",
+                     name, mode);
+    if (wants_clients(subject->listener) && tls->crl_required &&
+        !section_entry(origin->section, "client-crl"))
+        problems_add(
+            checker->problems, place_of(origin, "crl-required"),
+            "[listener %s]: crl-required = yes needs 'client-crl = FILE', or every client is refused", name);
+    if (tls->min > tls->max && !refused(origin, "tls-min") && !refused(origin, "tls-max"))
+        problems_add(checker->problems, place_of(origin, "tls-min"),
+                     "[listener %s]: tls-min = 1.3 is above tls-max = 1.2: no client could connect", name);
+}
+
+static const char *nearest_backend(const struct config *config, const char *name)
+{
+    const char **names = mem_new((config->backend_count + 1) * sizeof(*names));
+    for (size_t i = 0; i < config->backend_count; i++)
+        names[i] = config->backends[i].name;
+    const char *near = units_nearest(name, names);
+    free(names);
+    return near;
+}
+
+static void link_backend(struct checker *checker, const struct subject *subject)
+{
+    struct listener *listener = subject->listener;
+    if (listener->protocol != PROTOCOL_TCP || refused(subject->origin, "protocol") ||
+        refused(subject->origin, "backend"))
+        return;
+    if (!listener->backend_name) {
+        problems_add(checker->problems, listener->place, "[listener %s] needs 'backend = NAME'%s",
+                     listener->name,
+                     checker->draft->config->backend_count ? "" : " and a [backend NAME] section");
+        return;
+    }
+    listener->backend = config_backend(checker->draft->config, slice_of(listener->backend_name));
+    if (listener->backend)
+        return;
+    const char *near = nearest_backend(checker->draft->config, listener->backend_name);
+    problems_add(checker->problems, place_of(subject->origin, "backend"),
+                 "there is no [backend %.60s]%s%s%s: add it, or name another", listener->backend_name,
+                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+/* Whether an earlier bind of this or an earlier listener has the address. */
+static const struct bind *earlier_bind(const struct draft *draft, size_t listener, size_t index,
+                                       const struct listener **owner)
+{
+    const struct bind *bind = &draft->config->listeners[listener].binds[index];
+    for (size_t i = 0; i <= listener; i++) {
+        const struct listener *other = &draft->config->listeners[i];
+        if (draft->listeners[i].section->repeated)
+            continue;
+        for (size_t j = 0; j < (i == listener ? index : other->bind_count); j++)
+            if (addr_equal(&other->binds[j].addr, &bind->addr)) {
+                *owner = other;
+                return &other->binds[j];
+            }
+    }
+    return NULL;
+}
+
+static void check_admin_bind(struct checker *checker, const struct bind *bind, struct place place)
+{
+    const char *admin = checker->draft->config->admin;
+    if (admin && bind->addr.sa.sa_family == AF_UNIX && strcmp(bind->addr.un.sun_path, admin) == 0)
+        problems_add(checker->problems, place,
+                     "%s is the admin socket of [global]: give one of them another path", bind->text);
+}
+
+static void check_binds(struct checker *checker, size_t index)
+{
+    const struct listener *listener = &checker->draft->config->listeners[index], *owner;
+    if (!section_entry(checker->draft->listeners[index].section, "bind"))
+        problems_add(checker->problems, listener->place, "[listener %s] needs 'bind = ADDRESS:PORT'",
+                     listener->name);
+    for (size_t i = 0; i < listener->bind_count; i++) {
+        const struct bind *bind = &listener->binds[i];
+        struct place place = {listener->place.file, bind->line};
+        const struct bind *other = earlier_bind(checker->draft, index, i, &owner);
+        check_admin_bind(checker, bind, place);
+        if (other)
+            problems_add(
+                checker->problems, place,
+                "%.100s is bound already by [listener %s] at %s:%u: an address belongs to one listener",
+                bind->text, owner->name, owner->place.file, other->line);
+    }
+}
+
+static void check_listeners(struct checker *checker)
+{
+    const struct draft *draft = checker->draft;
+    for (size_t i = 0; i < draft->config->listener_count; i++) {
+        struct subject subject = {&draft->config->listeners[i], &draft->listeners[i]};
+        if (subject.origin->section->repeated)
+            continue;
+        check_binds(checker, i);
+        check_keys(checker, &subject);
+        check_tls(checker, &subject);
+        link_backend(checker, &subject);
+    }
+}
+
+static bool used(const struct config *config, const struct backend *backend)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].backend == backend || config->listeners[i].script.path)
+            return true; /* a script may name any backend */
+    return false;
+}
+
+static void check_backends(struct checker *checker)
+{
+    const struct config *config = checker->draft->config;
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct backend *backend = &config->backends[i];
+        const struct section *section = checker->draft->backends[i].section;
+        if (section->repeated)
+            continue;
+        if (!section_entry(section, "server"))
+            problems_add(checker->problems, section->place,
+                         "[backend %s] has no servers: add 'server = NAME ADDRESS:PORT'", backend->name);
+        if (!used(config, backend))
+            problems_warn(checker->problems, section->place, "[backend %s] is used by no listener",
+                          backend->name);
+    }
+}
+
+static bool any_listener(const struct source *source)
+{
+    for (size_t i = 0; i < source->count; i++)
+        if (source->sections[i].kind == SECTION_LISTENER || source->sections[i].ignored)
+            return true; /* one that is refused would have been one */
+    return false;
+}
+
+void check_settings(const struct draft *draft, const struct source *source, struct problems *problems)
+{
+    struct checker checker = {draft, source, problems};
+    check_listeners(&checker);
+    check_backends(&checker);
+    if (!source->incomplete && !any_listener(source))
+        problems_add(
+            problems, (struct place){0},
+            "the configuration has no listener: add a [listener NAME] section with 'bind = ADDRESS:PORT'");
+}

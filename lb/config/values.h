@@ -1,0 +1,32 @@
+/* From a setting's text to the field of its key. */
+#ifndef LB_CONFIG_VALUES_H
+#define LB_CONFIG_VALUES_H
+
+#include "lb/config/keys.h"
+
+/* Puts setting->value into the key's field of `object`. False after adding a problem. */
+bool value_store(const struct key *key, const struct setting *setting, void *object);
+
+/* "1ms" "2h", "8m": what a limit of that type is written like, into out[32]. */
+void value_format(enum value_type type, uint64_t number, char *out);
+
+/* How the value is written: "yes or no", "off, one-way, mutual"; `size` bytes at most. */
+void value_form(const struct key *key, char *out, size_t size);
+
+/* Adds "name = value: why" as a problem; false. */
+bool value_refuse(const struct setting *setting, const char *why);
+
+/* The next word of *at, up to a blank or one of `separators`; empty at the end. */
+struct slice value_word(const char **at, const char *separators);
+
+/* [A-Za-z0-9_.-]{1,48} */
+bool value_is_name(struct slice name);
+#define VALUE_NAME_RULE "a name has 1 to 48 of A-Z a-z 0-9 _ . -"
+
+/* The parsers of VALUE_OWN, named after their keys. */
+value_parse value_workers, value_admin;
+value_parse value_bind, value_certificate, value_client_ca, value_client_crl, value_ciphers, value_groups,
+    value_alpn, value_option, value_respond_text;
+value_parse value_balance, value_server, value_health;
+
+#endif

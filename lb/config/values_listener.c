@@ -1,0 +1,147 @@
+/* The values of [listener NAME] that have a form of their own. */
+#include <stdlib.h>
+
+#include "lb/base/memory.h"
+#include "lb/config/config.h"
+#include "lb/config/values.h"
+
+static bool add_bind(const struct setting *setting, struct listener *listener, char *text)
+{
+    struct bind bind = {.text = text, .line = setting->place.line};
+    const char *why;
+    if (!addr_parse(text, &bind.addr, &why)) {
+        problems_add(setting->problems, setting->place, "%s = %.100s: %s", setting->name, text, why);
+        free(text);
+        return false;
+    }
+    listener->binds = mem_grow(listener->binds, (listener->bind_count + 1) * sizeof(bind));
+    listener->binds[listener->bind_count++] = bind;
+    return true;
+}
+
+bool value_bind(const struct setting *setting, void *object)
+{
+    const char *at = setting->value;
+    bool good = true;
+    struct slice word = value_word(&at, ",");
+    if (word.len == 0)
+        return value_refuse(setting, "there is no address; write ADDRESS:PORT, several separated by commas");
+    for (; word.len; word = value_word(&at, ","))
+        good = add_bind(setting, object, mem_copy_n(word.data, word.len)) && good;
+    return good;
+}
+
+static void set_path(struct tls_file *file, const struct setting *setting, struct slice path)
+{
+    free(file->path);
+    file->path = mem_copy_n(path.data, path.len);
+    file->line = setting->place.line;
+}
+
+bool value_certificate(const struct setting *setting, void *object)
+{
+    struct listener *listener = object;
+    const char *at = setting->value;
+    struct slice chain = value_word(&at, ""), key = value_word(&at, "");
+    if (value_word(&at, "").len)
+        return value_refuse(setting, "write one or two paths without blanks: CHAIN.pem KEY.pem");
+    set_path(&listener->tls.certificate, setting, chain);
+    set_path(&listener->tls.key, setting, key.len ? key : chain);
+    return true;
+}
+
+static bool one_path(const struct setting *setting, struct tls_file *file)
+{
+    const char *at = setting->value;
+    struct slice path = value_word(&at, "");
+    if (value_word(&at, "").len)
+        return value_refuse(setting,
+                            "write one path without blanks; put several PEM files together into one");
+    set_path(file, setting, path);
+    return true;
+}
+
+bool value_client_ca(const struct setting *setting, void *object)
+{
+    return one_path(setting, &((struct listener *)object)->tls.client_ca);
+}
+
+bool value_client_crl(const struct setting *setting, void *object)
+{
+    return one_path(setting, &((struct listener *)object)->tls.client_crl);
+}
+
+/* Appends the words of the value to *list, with `joint` between them. */
+static bool append_list(const struct setting *setting, char **list, const char *separators, const char *joint)
+{
+    const char *at = setting->value;
+    struct slice word = value_word(&at, separators);
+    if (word.len == 0)
+        return value_refuse(setting, "there is no name in the list");
+    for (; word.len; word = value_word(&at, separators)) {
+        if (word.len > 255)
+            return value_refuse(setting, "a name of the list has more than 255 bytes");
+        char *longer =
+            mem_printf("%s%s%.*s", *list ? *list : "", *list ? joint : "", (int)word.len, word.data);
+        free(*list);
+        *list = longer;
+    }
+    return true;
+}
+
+bool value_ciphers(const struct setting *setting, void *object)
+{
+    return append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":");
+}
+
+bool value_groups(const struct setting *setting, void *object)
+{
+    return append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":");
+}
+
+bool value_alpn(const struct setting *setting, void *object)
+{
+    return append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",");
+}
+
+bool value_option(const struct setting *setting, void *object)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    struct script_settings *script = &((struct listener *)object)->script;
+    const char *name = strchr(setting->name, '.') + 1;
+    if (!*name || name[strspn(name, letters)])
+        return value_refuse(setting, "the name after 'option.' is of letters, digits and '_'");
+    script->options = mem_grow(script->options, (script->option_count + 1) * sizeof(*script->options));
+    script->options[script->option_count++] =
+        (struct script_option){mem_copy(name), mem_copy(setting->value)};
+    return true;
+}
+
+static char unescaped(char letter)
+{
+    switch (letter) {
+    case 'n': return '\n';
+    case 't': return '\t';
+    case ';': return ';';
+    case '\\': return '\\';
+    default: return '\0';
+    }
+}
+
+bool value_respond_text(const struct setting *setting, void *object)
+{
+    struct listener *listener = object;
+    char *text = mem_copy(setting->value), *out = text;
+    for (const char *at = setting->value; *at; at++) {
+        char byte = *at == '\\' ? unescaped(*++at) : *at;
+        if (byte == '\0') {
+            free(text);
+            return value_refuse(setting, "after '\\' stands n, t, ';' or another '\\'");
+        }
+        *out++ = byte;
+    }
+    *out = '\0';
+    free(listener->respond_text);
+    listener->respond_text = text;
+    return true;
+}
