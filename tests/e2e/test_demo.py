@@ -1,0 +1,83 @@
+"""conf.d, certs and scripting as they are delivered: the demonstration works as its text says."""
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness.product import ROOT, Lb, run_lb
+from harness.waiting import SECONDS, until
+
+PORT = 9443
+
+
+def taken(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of what a user gets, with certificates."""
+    top = tmp_path_factory.mktemp("tree")
+    for name in ("conf.d", "scripting", "certs"):
+        shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("dev", "*.c", "*.h"))
+    subprocess.run([top / "certs/make-dev-certs"], check=True, capture_output=True)
+    return top
+
+
+@pytest.fixture
+def demo(tree, folder):
+    until(lambda: not taken(PORT), f"port {PORT} to be free", seconds=60)
+    lb = Lb(folder)
+    lb.log = lb.stdout_path
+    lb.start(arguments=["run"], cwd=tree, wait=False)
+    until(lambda: taken(PORT) or not lb.is_running(), f"lb to accept at {PORT}")
+    assert lb.is_running(), lb.stderr() + lb.log_text()
+    yield lb
+    lb.stop()
+
+
+def curl(tree, client=None, *more):
+    certs = tree / "certs/dev"
+    identity = ["--cert", certs / f"client-{client}.pem", "--key", certs / f"client-{client}.key"] if client else []
+    return subprocess.run(["curl", "-sS", "--max-time", str(int(SECONDS)), "--cacert", certs / "client-ca.pem", *identity,
+                           *more, f"https://localhost:{PORT}/"], capture_output=True, text=True, check=False)
+
+
+def said(lb):
+    return lb.log_text() + lb.stderr()
+
+
+def test_the_configuration_passes_its_check(tree):
+    done = run_lb("check", cwd=tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_a_certificate_nothing_is_served(demo, tree):
+    done = curl(tree)
+    assert done.returncode != 0 and done.stdout == ""
+    until(lambda: "certificate-missing" in said(demo), "the reason in the log")
+
+
+@pytest.mark.parametrize("client,reason", [("revoked", "certificate-revoked"), ("expired", "certificate-expired"),
+                                           ("marketing", "denied")])
+def test_a_client_that_may_not_is_refused_with_its_reason_in_the_log(demo, tree, client, reason):
+    done = curl(tree, client)
+    assert done.returncode != 0 and done.stdout == ""
+    until(lambda: reason in said(demo), "the reason in the log")
+
+
+@pytest.mark.parametrize("client", ["payments", "treasury"])
+def test_a_client_that_may_is_served(demo, tree, client):
+    done = curl(tree, client)
+    assert done.returncode == 0 and done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("client,code", [("payments", 0), ("marketing", 1), ("revoked", 1), ("expired", 1)])
+def test_authorize_says_the_same_without_a_connection(tree, client, code):
+    listeners = [line.strip("[]").split()[1] for path in sorted((tree / "conf.d").glob("*.ini"))
+                 for line in path.read_text().splitlines() if line.startswith("[listener ")
+                 and f":{PORT}" in path.read_text().split(line)[1].split("\n[")[0]]
+    done = run_lb("authorize", "-l", listeners[0], "--cert", tree / f"certs/dev/client-{client}.pem", cwd=tree)
+    assert done.returncode == code, done.stdout + done.stderr
