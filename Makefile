@@ -76,4 +76,60 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
 
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS)
+
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+.PHONY: fuzz-binaries
+fuzz-binaries: $(FUZZ)
+
+# ---- what people call ----
+
+.PHONY: run test lint bench asan tsan fuzz install clean help format
+
+run: all ## serve the example in conf.d/ with its demo origins
+	@certs/make-dev-certs
+	@tests/demo-hints
+	@build/lb run
+
+test: ## install what is missing, build every flavor and pass all tests
+	@docker/install-deps build test lint
+	@tests/run
+
+lint: ## clang-format, clang-tidy or cppcheck, the house rules
+	@docker/install-deps build lint
+	@tests/lint
+
+bench: ## lb beside HAProxy and nginx, CPU seconds per operation
+	@docker/install-deps build bench
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -C tests/bench
+	@tests/bench/run $(BENCH_ARGS)
+
+asan: build/deps.mk ## build/asan/lb and the unit tests with AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory FLAVOR=asan binary unit-binaries
+
+tsan: build/deps.mk ## build/tsan/lb with ThreadSanitizer
+	@$(MAKE) --no-print-directory FLAVOR=tsan binary
+
+fuzz: build/deps.mk ## the fuzz targets (clang); run one: build/fuzz/fuzz/fuzz_hello tests/fuzz/corpus/hello
+	@$(MAKE) --no-print-directory FLAVOR=fuzz fuzz-binaries
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+install: all ## to PREFIX (default /usr/local)
+	install -D -m 0755 build/release/lb $(DESTDIR)$(PREFIX)/bin/lb
+	install -d $(DESTDIR)$(PREFIX)/share/lb/scripting
+	cp -r scripting/examples $(DESTDIR)$(PREFIX)/share/lb/scripting/
+
+format: ## rewrite the C files in the house's style
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | column -t -s '|'
+
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -69,4 +69,6 @@ void script_cancel(struct script_call **call); /* the connection went away */
 
 size_t script_memory(const struct script *script); /* bytes in use */
 
+const char *script_language(void); /* "Lua 5.4.x" */
+
 #endif

@@ -103,3 +103,12 @@ bool http_requests_idle(const struct http_requests *requests)
 {
     return !requests->open;
 }
+
+#define TEXT(x)  #x
+#define VALUE(x) TEXT(x)
+
+const char *http_library(void)
+{
+    return "llhttp " VALUE(LLHTTP_VERSION_MAJOR) "." VALUE(LLHTTP_VERSION_MINOR) "." VALUE(
+        LLHTTP_VERSION_PATCH);
+}

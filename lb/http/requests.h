@@ -36,4 +36,6 @@ bool http_requests_idle(const struct http_requests *requests); /* between reques
 /* The reason phrase of a status (RFC 9110 section 15), "Status" if it has none. */
 const char *http_status_phrase(unsigned status);
 
+const char *http_library(void); /* "llhttp x.y.z" */
+
 #endif

@@ -1,0 +1,139 @@
+#include "lb/control/metrics.h"
+
+static void head(FILE *out, const char *metric, const char *type, const char *help)
+{
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
+}
+
+static unsigned long long load(const atomic_ullong *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+struct listener_metric {
+    const char *name, *help;
+    size_t offset;
+};
+
+static const struct listener_metric listener_metrics[] = {
+    {"lb_connections_total", "Connections accepted.", offsetof(struct listener_state, connections)},
+    {"lb_handshakes_total", "TLS handshakes completed.", offsetof(struct listener_state, handshakes)},
+    {"lb_allowed_total", "Connections that were allowed.", offsetof(struct listener_state, allowed)},
+    {"lb_bytes_in_total", "Bytes from clients, without TLS, of connections that have ended.",
+     offsetof(struct listener_state, bytes_in)},
+    {"lb_bytes_out_total", "Bytes to clients, without TLS, of connections that have ended.",
+     offsetof(struct listener_state, bytes_out)},
+};
+
+/* Names are of letters, digits, '_', '-' and '.': they need no escaping in a label. */
+static void write_listeners(const struct config *config, FILE *out)
+{
+    for (size_t i = 0; i < sizeof(listener_metrics) / sizeof(listener_metrics[0]); i++) {
+        const struct listener_metric *metric = &listener_metrics[i];
+        head(out, metric->name, "counter", metric->help);
+        for (size_t j = 0; j < config->listener_count; j++)
+            fprintf(out, "%s{listener=\"%s\"} %llu\n", metric->name, config->listeners[j].name,
+                    load((const atomic_ullong *)((const char *)config->listeners[j].state + metric->offset)));
+    }
+    head(out, "lb_connections_active", "gauge", "Connections that are open now.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        fprintf(out, "lb_connections_active{listener=\"%s\"} %u\n", config->listeners[j].name,
+                atomic_load(&config->listeners[j].state->active));
+}
+
+static void write_reasons(const struct config *config, FILE *out)
+{
+    head(out, "lb_connections_ended_total", "counter", "Connections by why they ended or were refused.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+            fprintf(out, "lb_connections_ended_total{listener=\"%s\",reason=\"%s\"} %llu\n",
+                    config->listeners[j].name, reason_name((enum reason)reason),
+                    load(&config->listeners[j].state->ended[reason]));
+}
+
+struct server_metric {
+    const char *name, *help;
+    size_t offset;
+};
+
+static const struct server_metric server_metrics[] = {
+    {"lb_server_connections_total", "Connections made to the server.", offsetof(struct server, connections)},
+    {"lb_server_connect_errors_total", "Connects that failed.", offsetof(struct server, connect_errors)},
+    {"lb_server_checks_failed_total", "Health checks that failed.", offsetof(struct server, checks_failed)},
+    {"lb_server_went_down_total", "Times that checks took the server out.",
+     offsetof(struct server, went_down)},
+};
+
+typedef void member_writer(FILE *out, const struct backend *backend, const struct member *member,
+                           const void *metric);
+
+static void each_member(const struct config *config, FILE *out, member_writer *write, const void *metric)
+{
+    for (size_t i = 0; i < config->backend_count; i++)
+        for (size_t j = 0; j < config->backends[i].member_count; j++)
+            write(out, &config->backends[i], &config->backends[i].members[j], metric);
+}
+
+static void write_counter(FILE *out, const struct backend *backend, const struct member *member,
+                          const void *context)
+{
+    const struct server_metric *metric = context;
+    fprintf(out, "%s{backend=\"%s\",server=\"%s\"} %llu\n", metric->name, backend->name, member->name,
+            load((const atomic_ullong *)((const char *)member->server + metric->offset)));
+}
+
+static void write_up(FILE *out, const struct backend *backend, const struct member *member,
+                     const void *context)
+{
+    (void)context;
+    fprintf(out, "lb_server_up{backend=\"%s\",server=\"%s\"} %d\n", backend->name, member->name,
+            member->resolved && atomic_load(&member->server->up));
+}
+
+static void write_active(FILE *out, const struct backend *backend, const struct member *member,
+                         const void *context)
+{
+    (void)context;
+    fprintf(out, "lb_server_connections_active{backend=\"%s\",server=\"%s\"} %u\n", backend->name,
+            member->name, atomic_load(&member->server->active));
+}
+
+static void write_servers(const struct config *config, FILE *out)
+{
+    for (size_t i = 0; i < sizeof(server_metrics) / sizeof(server_metrics[0]); i++) {
+        head(out, server_metrics[i].name, "counter", server_metrics[i].help);
+        each_member(config, out, write_counter, &server_metrics[i]);
+    }
+    head(out, "lb_server_up", "gauge", "1 if the server may be chosen.");
+    each_member(config, out, write_up, NULL);
+    head(out, "lb_server_connections_active", "gauge", "Connections to the server that are open now.");
+    each_member(config, out, write_active, NULL);
+}
+
+static void write_process(struct master *master, FILE *out)
+{
+    head(out, "lb_log_dropped_total", "counter", "Log lines lost because the log's reader was too slow.");
+    fprintf(out, "lb_log_dropped_total %llu\n", (unsigned long long)log_dropped(master->sink));
+    head(out, "lb_accept_starved_total", "counter",
+         "Times that accepting failed for want of descriptors or memory.");
+    fprintf(out, "lb_accept_starved_total %llu\n", load(&master->shared.starved));
+    head(out, "lb_reloads_total", "counter", "Reloads by result.");
+    fprintf(out, "lb_reloads_total{result=\"done\"} %llu\n", master->reloads_done);
+    fprintf(out, "lb_reloads_total{result=\"refused\"} %llu\n", master->reloads_refused);
+    head(out, "lb_generation", "gauge", "The configuration that serves new connections, counted from 1.");
+    fprintf(out, "lb_generation %u\n", master->snapshots.last_number);
+    head(out, "lb_generations", "gauge", "Configurations that still have connections, the newest included.");
+    fprintf(out, "lb_generations %u\n", master->snapshots.count);
+    head(out, "lb_start_time_seconds", "gauge", "When lb started, in seconds since 1970.");
+    fprintf(out, "lb_start_time_seconds %.3f\n", (double)master->started_unix_ms / 1000);
+}
+
+void metrics_write(struct master *master, FILE *out)
+{
+    snapshots_sweep(&master->snapshots);
+    const struct config *config = snapshots_current(&master->snapshots);
+    write_listeners(config, out);
+    write_reasons(config, out);
+    write_servers(config, out);
+    write_process(master, out);
+}

@@ -1,0 +1,23 @@
+#include "lb/run/descriptors.h"
+
+#include <sys/resource.h>
+
+/* Listening sockets, logs, event loops, health checks, the admin socket. */
+#define RESERVED 64
+
+void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+uint64_t descriptors_connections(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return 1000000;
+    return limit.rlim_cur > RESERVED + 2 ? (limit.rlim_cur - RESERVED) / 2 : 1;
+}
