@@ -143,7 +143,7 @@ def subjects(folder, origin_ports, cpu, lb, other_lb, notes):
     ports = iter(origin_ports)
     found = []
     for name, binary in (("lb", lb), ("other-lb", other_lb)):
-        if binary and not os.access(binary, os.X_OK):
+        if binary and not (os.path.isfile(binary) and os.access(binary, os.X_OK)):
             notes.append(f"{name} is not measured: {binary} is not there. To build it: make")
         elif binary:
             found.append(Lb(name, folder, next(ports), cpu, pathlib.Path(binary).resolve()))
