@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -84,6 +85,7 @@ static void a_full_server_is_passed_over(void **state)
     for (int i = 0; i < 5; i++)
         assert_string_equal(pick(&bed), "b");
     balancer_release_member(&bed.members[0]);
+    assert_string_equal(pick(&bed), "b"); /* its turn had come */
     assert_string_equal(pick(&bed), "a");
     clear(&bed);
 }
