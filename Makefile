@@ -41,7 +41,7 @@ LDFLAGS = $(LDHARDEN) $(MODE)
 LIBS    = $(WOLFSSL_LIBS) $(LLHTTP_LIBS) $(PKG_LIBS) -lpthread -lm
 
 SOURCES := $(filter-out lb/main.c,$(shell find lb scripting -name '*.c' | sort))
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIB     := $(BUILD)/liblb.a
 LB      := $(BUILD)/lb
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -61,14 +61,14 @@ build/lb: $(LB)
 binary: $(LB)
 unit-binaries: $(UNIT)
 
-$(LB): $(BUILD)/lb/main.o $(LIB)
+$(LB): $(BUILD)/obj/lb/main.o $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<
 
