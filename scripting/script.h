@@ -1,7 +1,8 @@
 /*
- * Lua scripts that decide. A `struct script` is one Lua state with one compiled script: it belongs to one listener, one
- * thread and one snapshot. Whatever goes wrong inside a hook is a denial with its reason; nothing a script does can end the process,
- * hang the thread beyond its CPU limit or grow beyond its memory limit.
+ * Lua scripts that decide. A `struct script` is one Lua state with one compiled script: it belongs to one
+ * listener, one thread and one snapshot. Whatever goes wrong inside a hook is a denial with its reason;
+ * nothing a script does can end the process, hang the thread beyond its CPU limit or grow beyond its memory
+ * limit.
  */
 #ifndef SCRIPTING_SCRIPT_H
 #define SCRIPTING_SCRIPT_H
@@ -19,9 +20,9 @@ struct script_settings {
     char *path; /* NULL: no script */
     struct script_option *options;
     size_t option_count;
-    uint64_t cpu_ms;      /* CPU time of one hook */
-    uint64_t timeout_ms;  /* wall time of one hook, waits included */
-    uint64_t memory;      /* bytes of one state */
+    uint64_t cpu_ms;     /* CPU time of one hook */
+    uint64_t timeout_ms; /* wall time of one hook, waits included */
+    uint64_t memory;     /* bytes of one state */
 };
 
 /* What scripts need of the process. All functions are called in the thread that runs the script. */
@@ -30,8 +31,11 @@ struct script_host {
     void (*log)(void *context, int level, struct slice text); /* enum log_level; print is LOG_INFO */
     int64_t (*now_ms)(void *context);                         /* wall clock, for lb.now */
     void (*sha256)(struct slice in, unsigned char out[32]);
-    void (*field_read)(void *context, struct slice path);     /* NULL, or told each fact read: "certificate.subject.OU" */
-    bool (*has_backend)(void *context, struct slice name);    /* is `backend =` of an allow known? */
+    void (*field_read)(void *context,
+                       struct slice path); /* NULL, or told each fact read: "certificate.subject.OU" */
+    bool (*has_backend)(void *context,
+                        struct slice name); /* is `backend =` of an allow known? NULL: none is */
+    const char *version;                    /* lb.version; copied; NULL reads as "" */
 };
 
 enum script_verdict { SCRIPT_ALLOW, SCRIPT_DENY, SCRIPT_WAIT };
@@ -42,26 +46,29 @@ enum script_verdict { SCRIPT_ALLOW, SCRIPT_DENY, SCRIPT_WAIT };
 
 struct script_outcome {
     enum script_verdict verdict;
-    enum reason reason;                /* NONE for allow; DENIED or SCRIPT_* for deny */
-    char text[SCRIPT_TEXT_MAX];        /* deny: the script's reason, or "file:line: what failed"; no controls */
-    char backend[SCRIPT_BACKEND_MAX];  /* allow: chosen backend, "" for the listener's own */
-    char log[SCRIPT_LOG_MAX];          /* allow or deny: log fields as JSON members without braces: "\"ou\":\"x\"", or "" */
-    uint64_t wait_ms;                  /* WAIT: call script_resume after that many milliseconds at the latest */
-    uint64_t cpu_us;                   /* CPU time the hook has used so far */
+    enum reason reason;         /* NONE for allow; DENIED or SCRIPT_* for deny */
+    char text[SCRIPT_TEXT_MAX]; /* deny: the script's reason, or "file:line: what failed"; no controls */
+    char backend[SCRIPT_BACKEND_MAX]; /* allow: chosen backend, "" for the listener's own */
+    char log[SCRIPT_LOG_MAX]; /* allow or deny: log fields as JSON members without braces: "\"ou\":\"x\"", or
+                                 "" */
+    uint64_t wait_ms;         /* WAIT: call script_resume after that many milliseconds at the latest */
+    uint64_t cpu_us;          /* CPU time the hook has used so far */
 };
 
 struct script;
 struct script_call; /* a hook that waits */
 
-/* Reads, compiles and runs the file's top level (under the same limits); NULL after adding problems with file and line. A script that defines
- * no hook is a problem. `host` is copied. lb.options.NAME is a string-like value that also answers set membership: "a, b"
- * gives lb.options.NAME["a"] == true; lb.options.NAME == "a, b" holds through tostring only, see scripting/README. */
-struct script *script_new(const struct script_settings *settings, const struct script_host *host, struct place place,
-                          struct problems *problems);
+/* Reads, compiles and runs the file's top level (under the same limits); NULL after adding problems with file
+ * and line. A script that defines no hook is a problem. `host` is copied. lb.options.NAME is a string-like
+ * value that also answers set membership: "a, b" gives lb.options.NAME["a"] == true; lb.options.NAME == "a,
+ * b" holds through tostring only, see scripting/README. */
+struct script *script_new(const struct script_settings *settings, const struct script_host *host,
+                          struct place place, struct problems *problems);
 void script_free(struct script *script);
 
-/* Runs on_authorize. If the outcome is SCRIPT_WAIT, *call is set and must be given to script_resume or script_cancel; else it is
- * NULL. Facts stay valid until then. A script without on_authorize denies with SCRIPT_ERROR. */
+/* Runs on_authorize. If the outcome is SCRIPT_WAIT, *call is set and must be given to script_resume or
+ * script_cancel; else it is NULL. Facts stay valid until then. A script without on_authorize denies with
+ * SCRIPT_ERROR. */
 void script_authorize(struct script *script, const struct script_conn *conn, struct script_outcome *out,
                       struct script_call **call);
 void script_resume(struct script_call **call, struct script_outcome *out);

@@ -1,0 +1,232 @@
+/* Compiling: the script itself and what it requires. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lb/base/memory.h"
+#include "scripting/internal.h"
+#include "scripting/source.h"
+
+#define LIBRARY_FOLDER "scripting"
+#define SOURCES_MAX    100
+
+const char load_authorize_key = 0;
+static const char modules_key = 0;
+
+static void remember(struct script *script, const char *path)
+{
+    script->sources = mem_grow(script->sources, (script->source_count + 1) * sizeof(*script->sources));
+    script->sources[script->source_count++] = mem_copy(path);
+}
+
+/* --- require --- */
+
+/* Pushes FOLDER/a/b.lua for the name "a.b" at index 1; false (and nothing pushed) if there is no such file.
+ * Raises for a file that a symbolic link leads to from outside. */
+static bool push_file(lua_State *L, const char *folder)
+{
+    lua_pushfstring(L, "%s/", folder);
+    luaL_gsub(L, lua_tostring(L, 1), ".", "/");
+    lua_pushliteral(L, ".lua");
+    lua_concat(L, 3);
+    const char *path = lua_tostring(L, -1);
+    bool below = source_below(path, folder);
+    if (!below && access(path, F_OK) == 0)
+        luaL_error(L, "require refuses %s: a symbolic link leads out of %s", path, folder);
+    if (!below)
+        lua_pop(L, 1);
+    return below;
+}
+
+/* Leaves the path of the module on the stack. */
+static const char *find_module(lua_State *L, struct script *script)
+{
+    const char *name = lua_tostring(L, 1);
+    if (!source_name_valid(name))
+        luaL_error(L, "require \"%s\": write letters, digits, _ and -, and a dot between folder and name",
+                   name);
+    if (!push_file(L, script->folder) && !push_file(L, LIBRARY_FOLDER))
+        luaL_error(L, "require \"%s\": there is no such file below %s or below %s", name, script->folder,
+                   LIBRARY_FOLDER);
+    return lua_tostring(L, -1);
+}
+
+/* Pushes the compiled module, whose path is on the top. */
+static void compile_module(lua_State *L, struct script *script)
+{
+    const char *path = lua_tostring(L, -1), *why;
+    const char *chunk = lua_pushfstring(L, "@%s", path);
+    struct source source;
+    if (script->source_count >= SOURCES_MAX)
+        luaL_error(L, "require: more than %d files", SOURCES_MAX);
+    if (!source_read(path, &source, &why))
+        luaL_error(L, "require cannot read %s: %s", path, why);
+    remember(script, path);
+    int status = luaL_loadbufferx(L, source.bytes, source.len, chunk, "t");
+    free(source.bytes);
+    if (status != LUA_OK)
+        lua_error(L);
+}
+
+int load_require(lua_State *L)
+{
+    struct script *script = script_of(L);
+    luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &modules_key);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, 2) == LUA_TLIGHTUSERDATA)
+        return luaL_error(L, "require \"%s\": the module requires itself", lua_tostring(L, 1));
+    if (!lua_isnil(L, -1))
+        return 1;
+    if (!script->running || !script->running->loading)
+        return luaL_error(L, "require \"%s\": only while the script is loaded, put it outside the hooks",
+                          lua_tostring(L, 1));
+    find_module(L, script);
+    compile_module(L, script);
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, script);
+    lua_rawset(L, 2);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1))
+        lua_pushboolean(L, true);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 2);
+    return 1;
+}
+
+/* --- the script itself --- */
+
+struct loading {
+    struct script_call *call;
+    struct source source;
+    int status;
+};
+
+/* Protected: leaves the compiled script, or the error, on the call's coroutine. */
+static int compile(lua_State *L)
+{
+    struct loading *loading = lua_touserdata(L, 1);
+    struct script_call *call = loading->call;
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &modules_key);
+    lua_State *thread = lua_newthread(L);
+    *(uintptr_t *)lua_getextraspace(thread) = 0;
+    coroutine_mark(thread, COROUTINE_HOOK, true);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, call);
+    call->thread = thread;
+    limits_watch(thread);
+    lua_pushfstring(L, "@%s", call->script->path);
+    loading->status =
+        luaL_loadbufferx(L, loading->source.bytes, loading->source.len, lua_tostring(L, -1), "t");
+    lua_xmove(L, thread, 1);
+    return 0;
+}
+
+/* The file and line an error text begins with become the problem's place. */
+static void add_problem(struct script *script, struct place place, struct problems *problems,
+                        const char *text)
+{
+    for (size_t i = 0; i < script->source_count; i++) {
+        struct place own = {.file = script->sources[i]};
+        const char *rest = source_place(text, own.file, &own.line);
+        if (rest) {
+            problems_add(problems, own, "%s", rest);
+            return;
+        }
+    }
+    problems_add(problems, place, "script %s: %s", script->path, text);
+}
+
+/* Protected: keeps the hooks; answers whether there is one. */
+static int find_hooks(lua_State *L)
+{
+    static const char *const names[] = {"on_request", "on_response", "on_close"};
+    bool found = false;
+    lua_pushglobaltable(L);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        lua_pushstring(L, names[i]);
+        found = lua_rawget(L, -2) == LUA_TFUNCTION || found;
+        lua_pop(L, 1);
+    }
+    lua_pushliteral(L, "on_authorize");
+    found = lua_rawget(L, -2) == LUA_TFUNCTION || found;
+    if (lua_isfunction(L, -1))
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &load_authorize_key);
+    lua_pushboolean(L, found);
+    return 1;
+}
+
+static bool has_hook(lua_State *L)
+{
+    lua_pushcfunction(L, find_hooks);
+    bool found = lua_pcall(L, 0, 1, 0) == LUA_OK && lua_toboolean(L, -1);
+    lua_settop(L, 0);
+    return found;
+}
+
+static bool run_top_level(struct loading *loading, struct place place, struct problems *problems)
+{
+    struct script_call *call = loading->call;
+    struct script_outcome outcome;
+    int status = loading->status, results = 0;
+    if (status == LUA_OK)
+        status = call_slice(call, 0, &results);
+    else if (status == LUA_ERRMEM)
+        call->budget.tripped = TRIP_MEMORY;
+    if (status == LUA_OK && !call->budget.tripped)
+        return true;
+    call_failure(call, status, &outcome);
+    add_problem(call->script, place, problems, outcome.text);
+    return false;
+}
+
+static bool compile_and_run(struct script *script, struct source source, struct place place,
+                            struct problems *problems)
+{
+    struct loading loading = {.call = call_new(script, NULL), .source = source};
+    if (!loading.call) {
+        problems_add(problems, place, "script %s: out of memory", script->path);
+        return false;
+    }
+    lua_pushcfunction(script->L, compile);
+    lua_pushlightuserdata(script->L, &loading);
+    bool good = lua_pcall(script->L, 1, 0, 0) == LUA_OK;
+    lua_settop(script->L, 0);
+    if (!good)
+        problems_add(problems, place, "script %s: script-memory is too little to compile it", script->path);
+    else
+        good = run_top_level(&loading, place, problems);
+    call_release(loading.call, false);
+    return good;
+}
+
+static bool read_script(struct script *script, struct source *source, struct place place,
+                        struct problems *problems)
+{
+    const char *why;
+    if (source_read(script->path, source, &why))
+        return true;
+    char *absolute = source_absolute(script->path);
+    problems_add(problems, place, "script %s cannot be read: %s (tried %s)", script->path, why, absolute);
+    free(absolute);
+    return false;
+}
+
+bool load_run(struct script *script, struct place place, struct problems *problems)
+{
+    struct source source;
+    if (!read_script(script, &source, place, problems))
+        return false;
+    script->folder = source_folder(script->path);
+    remember(script, script->path);
+    bool good = compile_and_run(script, source, place, problems);
+    free(source.bytes);
+    if (!good || has_hook(script->L))
+        return good;
+    problems_add(problems, (struct place){.file = script->path},
+                 "the script defines no hook: define on_authorize(conn) as a global function, or take the "
+                 "script away");
+    return false;
+}
