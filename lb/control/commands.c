@@ -6,6 +6,7 @@
 
 #include "lb/base/version.h"
 #include "lb/control/admin.h"
+#include "lb/http/requests.h"
 
 static void print_problems(const struct problems *problems)
 {
