@@ -58,7 +58,7 @@ static void compile_module(lua_State *L, struct script *script)
     struct source source;
     if (script->source_count >= SOURCES_MAX)
         luaL_error(L, "require: more than %d files", SOURCES_MAX);
-    if (!source_read(path, &source, &why))
+    if (!script_source_read(path, &source, &why))
         luaL_error(L, "require cannot read %s: %s", path, why);
     remember(script, path);
     int status = luaL_loadbufferx(L, source.bytes, source.len, chunk, "t");
@@ -206,7 +206,7 @@ static bool read_script(struct script *script, struct source *source, struct pla
                         struct problems *problems)
 {
     const char *why;
-    if (source_read(script->path, source, &why))
+    if (script_source_read(script->path, source, &why))
         return true;
     char *absolute = source_absolute(script->path);
     problems_add(problems, place, "script %s cannot be read: %s (tried %s)", script->path, why, absolute);

@@ -45,7 +45,7 @@ static bool read_open(int fd, struct source *out, const char **why)
     return false;
 }
 
-bool source_read(const char *path, struct source *out, const char **why)
+bool script_source_read(const char *path, struct source *out, const char **why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block the load */
     if (fd < 0) {

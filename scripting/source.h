@@ -13,7 +13,7 @@ struct source {
 };
 
 /* Reads a regular file. False: *why says what failed (constant text or strerror's). */
-bool source_read(const char *path, struct source *out, const char **why);
+bool script_source_read(const char *path, struct source *out, const char **why);
 
 /* The folder of a path, "." if it names none; owned by the caller. */
 char *source_folder(const char *path);
