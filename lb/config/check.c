@@ -194,9 +194,13 @@ static void check_listeners(struct checker *checker)
 
 static bool used(const struct config *config, const struct backend *backend)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].backend == backend || config->listeners[i].script.path)
-            return true; /* a script may name any backend */
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct listener *listener = &config->listeners[i];
+        if (listener->script.path) /* it may name any backend */
+            return true;
+        if (listener->backend_name && strcmp(listener->backend_name, backend->name) == 0)
+            return true;
+    }
     return false;
 }
 

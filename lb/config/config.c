@@ -25,15 +25,15 @@ static void read_files(struct source *source, struct file_list *files, const cha
     }
 }
 
-static struct config *build(struct source *source, struct file_list *files, struct problems *problems)
+static struct config *build(struct source *source, const struct file_list *files)
 {
     struct draft draft;
     draft_build(&draft, source, true);
+    check_settings(&draft, source, source->problems);
+    check_files(&draft, source, source->problems);
+    draft_release(&draft);
     draft.config->files = files->names;
     draft.config->file_count = files->count;
-    check_settings(&draft, source, problems);
-    check_files(&draft, source, problems);
-    draft_release(&draft);
     return draft.config;
 }
 
@@ -44,24 +44,57 @@ static void free_files(struct file_list *files)
     free(files->names);
 }
 
+static bool is_in(const char *file, const struct problem *problem)
+{
+    return file && problem->file ? strcmp(file, problem->file) == 0 : file == problem->file;
+}
+
+static void hand_over_of(const char *file, struct problems *found, struct problems *out)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        struct problem *problem = &found->list[i];
+        if (!problem->text || !is_in(file, problem))
+            continue;
+        struct place place = {problem->file, problem->line};
+        if (problem->warning)
+            problems_warn(out, place, "%s", problem->text);
+        else
+            problems_add(out, place, "%s", problem->text);
+        free(problem->text);
+        problem->text = NULL;
+    }
+}
+
+/* In the order of the files, whatever step found them; those of other files (scripts) come last. */
+static void hand_over(struct problems *found, const struct file_list *files, struct problems *out)
+{
+    hand_over_of(NULL, found, out);
+    for (size_t i = 0; i < files->count; i++)
+        hand_over_of(files->names[i], found, out);
+    for (size_t i = 0; i < found->count; i++)
+        if (found->list[i].text)
+            hand_over_of(found->list[i].file, found, out);
+    problems_sort(out);
+    problems_free(found);
+}
+
 struct config *config_load(const char *const *paths, size_t count, struct problems *problems)
 {
-    struct source source = {.problems = problems};
+    struct problems found = {0};
+    struct source source = {.problems = &found};
     struct file_list files = {0};
     struct config *config = NULL;
-    size_t before = problems->errors;
     read_files(&source, &files, paths, count);
     if (!source.incomplete || source.count > 0)
-        config = build(&source, &files, problems);
-    else
-        free_files(&files);
+        config = build(&source, &files);
+    bool refused = found.errors > 0;
+    hand_over(&found, &files, problems);
     source_free(&source);
-    problems_sort(problems);
-    if (problems->errors == before)
-        return config;
-    if (config)
+    if (!config)
+        free_files(&files);
+    if (config && refused)
         config_destroy(config);
-    return NULL;
+    return refused ? NULL : config;
 }
 
 struct config *config_hold(struct config *config)

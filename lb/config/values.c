@@ -126,8 +126,9 @@ static bool refuse_word(const struct setting *setting, const char *const *words)
     text_init(&out, buffer, sizeof(buffer));
     text_adds(&out, "unknown; ");
     if (near)
-        text_addf(&out, "did you mean '%s'? ", near);
-    text_adds(&out, "Write ");
+        text_addf(&out, "did you mean '%s'? Write ", near);
+    else
+        text_adds(&out, "write ");
     join(&out, words, " or ");
     return value_refuse(setting, buffer);
 }
