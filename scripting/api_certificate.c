@@ -122,15 +122,16 @@ static const char *name_text(const struct view *view)
 /* The attribute type at stack index 2; unknown ones raise. */
 static struct slice attribute_type(lua_State *L, const struct view *view)
 {
-    size_t len;
+    struct slice type = {"", 0};
     char what[32];
     struct text text;
-    const char *type = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &len) : NULL;
-    for (int i = 0; type && attributes[i]; i++)
-        if (strcmp(type, attributes[i]) == 0)
-            return slice_make(type, len);
-    if (type && strlen(type) == len && is_oid(type))
-        return slice_make(type, len);
+    if (lua_type(L, 2) == LUA_TSTRING)
+        type.data = lua_tolstring(L, 2, &type.len);
+    for (int i = 0; attributes[i]; i++)
+        if (slice_is(type, attributes[i]))
+            return type;
+    if (strlen(type.data) == type.len && is_oid(type.data))
+        return type;
     text_init(&text, what, sizeof(what));
     text_addf(&text, WHAT ".%s", name_text(view));
     userdata_unknown(L, 2, what, attributes);

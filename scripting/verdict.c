@@ -9,7 +9,7 @@
 #define LOG_FIELDS_MAX 16
 #define LOG_KEY_MAX    64
 #define LOG_VALUE_MAX  256
-#define LOG_CUT        ",\"log_cut\":true"
+#define LOG_CUT        "\"log_cut\":true"
 
 enum answer { ANSWER_ALLOW, ANSWER_DENY, ANSWER_UNUSABLE };
 
@@ -104,29 +104,25 @@ static bool check_headers(lua_State *L, int value, struct draft *draft)
 
 /* --- log fields --- */
 
-static bool log_key_valid(const char *key, size_t len)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    return len > 0 && len <= LOG_KEY_MAX && strspn(key, letters) == len;
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Names of the fields, sorted; the table keeps the strings. Negative: unfit. */
-static int log_keys(lua_State *L, int table, const char **keys)
+/* The names of the fields, sorted; the table keeps the strings. Those over LOG_FIELDS_MAX are left out.
+ * Negative: one is no text. */
+static int log_keys(lua_State *L, int table, const char **keys, bool *cut)
 {
     int count = 0;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        size_t len = 0;
-        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : NULL;
-        if (!key || !log_key_valid(key, len) || count == LOG_FIELDS_MAX) {
+        if (lua_type(L, -2) != LUA_TSTRING) {
             lua_pop(L, 2);
             return -1;
         }
-        keys[count++] = key;
+        if (count < LOG_FIELDS_MAX)
+            keys[count++] = lua_tostring(L, -2);
+        else
+            *cut = true;
     }
     qsort(keys, (size_t)count, sizeof(*keys), by_name);
     return count;
@@ -168,11 +164,15 @@ static bool add_member(lua_State *L, int table, const char *key, struct text *lo
     char bytes[SCRIPT_LOG_MAX];
     struct text member;
     text_init(&member, bytes, sizeof(bytes));
-    lua_getfield(L, table, key);
-    text_addf(&member, "%s\"%s\":", log->len > 0 ? "," : "", key);
+    if (log->len > 0)
+        text_addc(&member, ',');
+    text_json(&member, slice_make(key, strnlen(key, LOG_KEY_MAX)));
+    text_addc(&member, ':');
+    lua_pushstring(L, key);
+    lua_rawget(L, table);
     bool good = log_value(L, &member);
     lua_pop(L, 1);
-    if (member.truncated || member.len + log->len + sizeof(LOG_CUT) > log->cap)
+    if (member.truncated || member.len + log->len + sizeof(LOG_CUT) + 1 > log->cap)
         log->truncated = true;
     else
         text_add(log, slice_make(bytes, member.len));
@@ -182,22 +182,19 @@ static bool add_member(lua_State *L, int table, const char *key, struct text *lo
 static bool take_log(lua_State *L, int value, struct draft *draft)
 {
     const char *keys[LOG_FIELDS_MAX];
+    bool cut = false;
     struct text log;
     text_init(&log, draft->log, sizeof(draft->log));
-    int count = lua_istable(L, value) ? log_keys(L, value, keys) : -1;
+    int count = lua_istable(L, value) ? log_keys(L, value, keys, &cut) : -1;
     for (int i = 0; i < count; i++)
         if (!add_member(L, value, keys[i], &log))
             count = -1;
     if (count < 0) {
-        lua_pushfstring(
-            L,
-            "log is a table of at most %d fields: names of letters, digits, _ - and ., values texts, "
-            "numbers or booleans",
-            LOG_FIELDS_MAX);
+        lua_pushliteral(L, "log is a table of names and values; values are texts, numbers or booleans");
         return unusable(L, draft);
     }
-    if (log.truncated)
-        text_adds(&log, log.len > 0 ? LOG_CUT : LOG_CUT + 1);
+    if (log.truncated || cut)
+        text_addf(&log, "%s%s", log.len > 0 ? "," : "", LOG_CUT);
     return true;
 }
 
@@ -322,23 +319,13 @@ static void read_verdict(const struct script_call *call, const struct verdict *v
     copy(out->log, sizeof(out->log), verdict->bytes + verdict->text + verdict->backend, verdict->log);
 }
 
-/* `false`, with or without a reason. */
-static void read_false(const struct script_call *call, lua_State *co, int at, struct script_outcome *out)
+static void read_reason(lua_State *co, int at, struct script_outcome *out)
 {
     struct text text;
     size_t len;
-    int type = lua_type(co, at);
-    if (type != LUA_TSTRING && type != LUA_TNIL && type != LUA_TNONE) {
-        refuse(call, out, "false and a reason that is no text");
-        return;
-    }
+    const char *reason = lua_tolstring(co, at, &len);
     text_init(&text, out->text, sizeof(out->text));
-    out->verdict = SCRIPT_DENY;
-    out->reason = REASON_DENIED;
-    if (type == LUA_TSTRING) {
-        const char *reason = lua_tolstring(co, at, &len);
-        text_clean(&text, slice_make(reason, len));
-    }
+    text_clean(&text, slice_make(reason, len));
 }
 
 static void read_other(const struct script_call *call, lua_State *co, int at, int results,
@@ -362,6 +349,25 @@ static void read_other(const struct script_call *call, lua_State *co, int at, in
     refuse(call, out, got);
 }
 
+/* `true` or `false`, alone or with a reason: `return condition, "why not"` is how both are written in one
+ * line. */
+static void read_boolean(const struct script_call *call, lua_State *co, int at, int results,
+                         struct script_outcome *out)
+{
+    int reason = results == 2 ? lua_type(co, at + 1) : LUA_TNIL;
+    if (reason != LUA_TSTRING && reason != LUA_TNIL) {
+        refuse(call, out, "a reason that is no text");
+    } else if (lua_toboolean(co, at)) {
+        out->verdict = SCRIPT_ALLOW;
+        out->reason = REASON_NONE;
+    } else {
+        out->verdict = SCRIPT_DENY;
+        out->reason = REASON_DENIED;
+        if (reason == LUA_TSTRING)
+            read_reason(co, at + 1, out);
+    }
+}
+
 void verdict_read(struct script_call *call, int results, struct script_outcome *out)
 {
     lua_State *co = call->thread;
@@ -371,15 +377,10 @@ void verdict_read(struct script_call *call, int results, struct script_outcome *
         return;
     }
     const struct verdict *verdict = results == 1 ? userdata_is(co, first, KIND_VERDICT) : NULL;
-    bool truth = results >= 1 && lua_isboolean(co, first) && lua_toboolean(co, first);
-    if (verdict) {
+    if (verdict)
         read_verdict(call, verdict, out);
-    } else if (truth && results == 1) {
-        out->verdict = SCRIPT_ALLOW;
-        out->reason = REASON_NONE;
-    } else if (!truth && results >= 1 && results <= 2 && lua_isboolean(co, first)) {
-        read_false(call, co, results == 2 ? first + 1 : lua_gettop(co) + 1, out);
-    } else {
+    else if ((results == 1 || results == 2) && lua_isboolean(co, first))
+        read_boolean(call, co, first, results, out);
+    else
         read_other(call, co, first, results, out);
-    }
 }
