@@ -14,7 +14,7 @@ from harness.pki import Pki
 
 
 def pytest_configure(config):
-    if not os.access(product.BINARY, os.X_OK):
+    if not product.BINARY.is_file() or not os.access(product.BINARY, os.X_OK):
         raise pytest.UsageError(f"no binary at {product.BINARY}: build it (make) or set LB_BINARY")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

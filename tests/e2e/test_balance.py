@@ -30,7 +30,7 @@ def test_no_server_that_accepts_is_connect_failed(lb):
     lb.start(config.plain(port, free_port(), free_port()))
     assert refused(port)
     line = lb.wait_connection(listener="main")
-    assert line["reason"] == line["close"] == "connect-failed"
+    assert line["close"] == "connect-failed"
     assert line["text"]
     assert lb.metric("lb_connections_ended_total", listener="main", reason="connect-failed") == 1
 
@@ -40,7 +40,7 @@ def test_all_servers_down_is_no_server(lb):
     lb.start(config.plain(port, free_port(), backend_keys=HEALTH))
     lb.wait_metric(0, "lb_server_up", backend="main", server="s0")
     assert refused(port)
-    assert lb.wait_connection(listener="main")["reason"] == "no-server"
+    assert lb.wait_connection(listener="main")["close"] == "no-server"
 
 
 def test_a_server_with_weight_0_gets_nothing(lb, origin):
@@ -57,7 +57,7 @@ def test_a_full_server_gets_nothing_and_all_full_is_no_server(lb, origin):
     until(lambda: a.accepted + b.accepted == 3, "three connections at the servers")
     assert (a.accepted, b.accepted) == (1, 2)
     assert refused(port)
-    assert lb.wait_connection(listener="main")["reason"] == "no-server"
+    assert lb.wait_connection(listener="main")["close"] == "no-server"
     for sock in held:
         sock.close()
     b.wait_idle()
@@ -132,7 +132,7 @@ def test_retries_0_tries_one_server(lb, origin):
                           backend_keys={"retries": 0}))
     results = [refused(port) if number % 2 == 0 else client.line(port) for number in range(4)]
     lines = lb.wait_connections(4, listener="main")
-    assert sorted(line["reason"] == "connect-failed" for line in lines) == [False, False, True, True], results
+    assert sorted(line["close"] == "connect-failed" for line in lines) == [False, False, True, True], results
 
 
 def test_a_server_that_resets_after_accepting_is_not_retried(lb, origin):
@@ -191,7 +191,7 @@ def test_health_and_counters_survive_a_reload(lb, origin):
         assert lb.metric("lb_server_up", backend="main", server="b") == 1
     after = lb.metrics()
     key = ("lb_server_connections_total", frozenset({("backend", "main"), ("server", "b")}))
-    assert after[key] >= before[key] >= 5
+    assert after[key] >= before[key] >= 3
     total = ("lb_connections_total", frozenset({("listener", "main")}))
     assert after[total] >= before[total] >= 10
     assert names(port, 6) == {"b": 6}

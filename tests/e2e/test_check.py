@@ -7,7 +7,7 @@ import pytest
 
 from harness import config
 from harness.ports import free_port
-from harness.product import run_lb
+from harness.product import BINARY, run_lb
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def check(lb, text, *arguments):
 
 
 def line_of(lb, part):
-    return next(number for number, line in enumerate(lb.ini.read_text().splitlines(), 1) if part in line)
+    """The last line that has it."""
+    return max(number for number, line in enumerate(lb.ini.read_text().splitlines(), 1) if part in line)
 
 
 BROKEN = [  # what to replace, by what, what the message names besides file and line
@@ -46,7 +47,7 @@ BROKEN = [  # what to replace, by what, what the message names besides file and 
     ("tls = mutual", "tls = mutual\nverify-depth = -1", ""),
     ("tls = mutual", "tls = mutual\nverify-depth = 99999999999999999999", ""),
     ("tls = mutual", "tls = mutual\ntls-min = 1.1", "1.2"),
-    ("tls = mutual", "tls = mutual\ntls-min = 1.3\ntls-max = 1.2", ""),
+    ("tls = mutual", "tls = mutual\ntls-max = 1.2\ntls-min = 1.3", "tls-max"),
     ("tls = mutual", "tls = mutual\nnot a setting", ""),
     ("tls = mutual", "tls = mutual\n  indented = yes", ""),
     ("tls = mutual", "tls = mutual\ntls = one-way", "tls"),
@@ -56,7 +57,7 @@ BROKEN = [  # what to replace, by what, what the message names besides file and 
     ("tls = mutual", "tls = mutual\nmax-connections = many", ""),
     ("[backend main]", "[backend main]\nbalance = round-robbin", "round-robin"),
     ("[backend main]", "[backend main]\nhealth = ping", "tcp"),
-    ("[backend main]", "[backend main]\nserver = s0 127.0.0.1:1", "s0"),
+    ("server = s0 ", "server = same 127.0.0.1:1\nserver = same ", "same"),
     ("tls = mutual", "tls = mutual\nscript-memory = 1x", ""),
 ]
 
@@ -131,7 +132,7 @@ def test_a_file_that_may_not_be_read_is_named(lb, good):
     lb.ini.chmod(0)
     lb.folder.chmod(0o755)
     done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--",
-                           __import__("harness.product").product.BINARY, "check", "-f", lb.ini],
+                           BINARY, "check", "-f", lb.ini],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "lb.ini" in done.stdout + done.stderr and "ermission" in done.stdout + done.stderr

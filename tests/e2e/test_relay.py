@@ -231,13 +231,13 @@ def test_a_server_killed_in_the_middle_of_a_transfer_resets_the_client(lb, origi
 def test_a_client_that_resets_in_the_middle_of_a_transfer_frees_the_server(lb, origin, way, kind):
     behind = origin(source(256 * MB))
     way(kind, behind)
-    idle = lb.descriptors()
+    idle = lb.idle_descriptors()
     sock = way.open()
     client.receive(sock, MB)
     reset(sock)
     behind.wait_idle()
     assert lb.wait_connection(listener="main")["close"] == "client-reset"
-    until(lambda: lb.descriptors() == idle, "the descriptors to be freed")
+    lb.wait_descriptors(idle)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_max_connections_is_never_exceeded_and_room_is_used_again(lb, origin, wh
 def test_out_of_descriptors_it_goes_on_serving_and_recovers(lb, origin):
     port, behind = free_port(), origin(echo)
     lb.write(config.plain(port, behind, timeout_idle="60s"))
-    lb.start(nofile=80)
+    lb.start(nofile=160)
     served, waiting = [], []
     for _ in range(60):
         sock = client.connect(port, timeout=0.5)

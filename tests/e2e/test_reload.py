@@ -192,7 +192,7 @@ def test_a_broken_configuration_is_refused_with_its_reason_and_everything_goes_o
     lb.pki = pki
     with client.tls(pki, lb.port, "good") as held:
         client.ask(held)
-        idle = lb.descriptors()
+        idle = lb.idle_descriptors()
         named = break_it(lb)
         errors = lb.reload(None, expect="reload refused")
         assert any(named in error for error in errors), errors
@@ -367,8 +367,8 @@ def test_a_connection_finishes_on_its_generation_which_is_freed_then(lb, pki, se
 def test_many_reloads_leave_no_memory_behind(lb, served):
     for _ in range(10):
         lb.reload()
-    before, descriptors = lb.rss(), lb.descriptors()
+    before, descriptors = lb.rss(), lb.idle_descriptors()
     for _ in range(scaled(60, 20)):
         lb.reload()
-    assert lb.descriptors() == descriptors
+    lb.wait_descriptors(descriptors)
     assert lb.rss() - before < 6 << 20

@@ -87,7 +87,7 @@ def test_a_connection_may_finish_while_lb_drains(lb, behind, number):
             assert client.ask(held) == b"ping"
         assert lb.is_running()
     assert lb.wait_exit() == 0
-    assert lb.wait_connection(listener="main")["close"] == "finished"
+    assert lb.connections(bytes_in=84)[0]["close"] == "finished"
 
 
 def test_a_second_signal_ends_at_once(lb, behind):
@@ -103,7 +103,7 @@ def test_a_second_signal_ends_at_once(lb, behind):
         assert lb.wait_exit() == 0
         with pytest.raises((OSError, client.Refused)):
             client.ask(held)
-    assert lb.connections()[0]["close"] == "shutdown"
+    assert lb.connections(bytes_in=4)[0]["close"] == "shutdown"
 
 
 def test_shutdown_timeout_ends_what_lasts_longer(lb, behind):
@@ -163,7 +163,7 @@ def test_ctl_without_a_running_lb_says_so(lb):
 def test_ctl_with_an_unknown_command_is_an_error(lb, behind):
     lb.start(config.plain(free_port(), behind))
     done = run_lb("ctl", "-s", f"unix:{lb.admin}", "dance")
-    assert done.returncode != 0 and "dance" in done.stderr + done.stdout
+    assert done.returncode != 0 and "unknown command" in done.stderr
     assert lb.is_running()
 
 

@@ -59,7 +59,7 @@ def stage(lb, pki, origin, blackhole):
                 "nowhere", blackhole, timeout_connect=keys.pop("connect", "100s"), retries=0))
             assert client.echoes(pki, self.port, "good", name="warm.test")
             self.settle()
-            self.idle = lb.descriptors()
+            self.idle = lb.idle_descriptors()
             return self
 
         def settle(self):
@@ -72,7 +72,7 @@ def stage(lb, pki, origin, blackhole):
         def over(self, close):
             """Every trace of the connection is gone, the reason is right, and service goes on."""
             self.settle()
-            until(lambda: lb.descriptors() == self.idle, lambda: f"{self.idle} descriptors, {lb.descriptors()} are open")
+            lb.wait_descriptors(self.idle)
             line = lb.wait_connections(2, listener="main")[1]
             assert line["close"] in close, line
             assert client.echoes(pki, self.port, "good", name="fine.test")
@@ -149,13 +149,13 @@ def test_a_client_resets_after_the_server_has_ended(lb, pki, origin):
         read_all(sock)
     port, behind = free_port(), origin(end_first)
     lb.start(config.plain(port, behind))
-    idle = lb.descriptors()
+    idle = lb.idle_descriptors()
     sock = client.connect(port)
     assert sock.recv(1) == b""
     reset(sock)
     behind.wait_idle()
     assert lb.wait_connection(listener="main")["close"] == "client-reset"
-    until(lambda: lb.descriptors() == idle, "the descriptors to be freed")
+    lb.wait_descriptors(idle)
 
 
 def test_a_client_resets_after_its_own_end(lb, origin):
@@ -194,7 +194,7 @@ def test_a_server_resets_right_after_accepting(lb, pki, origin):
 def test_a_server_resets_while_relaying(lb, pki, origin):
     port, behind = free_port(), origin(echo)
     lb.start(config.mutual(pki, port, behind))
-    idle = lb.descriptors()
+    idle = lb.idle_descriptors()
     with client.tls(pki, port, "good") as sock:
         assert client.ask(sock) == b"ping"
         behind.kill()
@@ -202,7 +202,7 @@ def test_a_server_resets_while_relaying(lb, pki, origin):
             if sock.recv(1) == b"":
                 pytest.fail("a reset of the server reached the client as an orderly end")
     assert lb.wait_connection(listener="main")["close"] == "server-reset"
-    until(lambda: lb.descriptors() == idle, "the descriptors to be freed")
+    lb.wait_descriptors(idle)
 
 
 def test_a_server_resets_after_the_client_has_ended(lb, origin):

@@ -165,6 +165,7 @@ class Pki:
         self.issue("good-any-purpose", self.root, usage=())
         self.issue("good-odd-name", self.root, subject=[
             ("O", 'Quote " and \\ slash'), ("OU", "a, b = c + d; <e>"), ("CN", "Zoë #1 ☃")])
+        self.issue("good-long-name", self.root, subject=[("OU", '"☃\\' * 20)] * 30 + [("CN", "long")])
         self.issue("good-multi-valued", self.root, subject=[("CN", "multi"), ("OU", "payments")], one_rdn=True)
 
     def _bad_clients(self):

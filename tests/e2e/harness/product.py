@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from harness.waiting import SECONDS, until
+from harness.waiting import PATIENCE, SECONDS, until
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("LB_BINARY", ROOT / "build/release/lb")).resolve()
@@ -66,7 +66,9 @@ class Lb:
                 [str(BINARY), *(map(str, arguments) if arguments is not None else ["-f", str(self.ini)])],
                 stdin=subprocess.DEVNULL, stdout=stdout if stdout is not None else out, stderr=err, env=ENVIRONMENT,
                 cwd=cwd or self.folder, preexec_fn=limit)
-        if wait:
+        if wait and self.global_keys["log-format"] == "text":
+            until(lambda: "serving" in self.log_text(), lambda: f"lb to serve:\n{self.stderr()}\n{self.log_text()}")
+        elif wait:
             self.wait_event("serving")
         return self
 
@@ -162,6 +164,23 @@ class Lb:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def idle_descriptors(self):
+        """How many are open once every thread has started."""
+        last = []
+
+        def settled():
+            last.append(self.descriptors())
+            return len(last) >= 10 and len(set(last[-10:])) == 1
+        until(settled, "the number of descriptors to settle")
+        return last[-1]
+
+    def wait_descriptors(self, count):
+        """Until as many are open as before: nothing leaked."""
+        def listed():
+            folder = f"/proc/{self.process.pid}/fd"
+            return [os.readlink(f"{folder}/{name}") for name in sorted(os.listdir(folder), key=int)]
+        until(lambda: self.descriptors() == count, lambda: f"{count} descriptors, open are {listed()}")
+
     # --- the end -------------------------------------------------------------------------------------------------
 
     def stderr(self):
@@ -190,7 +209,7 @@ class Lb:
     def _end(self):
         self.signal(signal.SIGTERM)
         try:
-            self.process.wait(1)
+            self.process.wait(3 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGTERM)
         try:
