@@ -1,6 +1,7 @@
 /*
- * A WOLFSSL_CTX made from settings: immutable, used by one thread only (wolfSSL's certificate managers are not safe to
- * change or share cheaply), freed with its last user. Made in the master thread, then handed over.
+ * A WOLFSSL_CTX made from settings: immutable, used by one thread only (wolfSSL's certificate managers are
+ * not safe to change or share cheaply), freed with its last user. Made in the master thread, then handed
+ * over.
  */
 #ifndef LB_TLS_CONTEXT_H
 #define LB_TLS_CONTEXT_H
@@ -12,9 +13,11 @@
 
 struct tls_context;
 
-/* NULL after adding every problem found (file and what to do) to `problems`; warnings may be added on success too. `place` is the
- * listener's. Checks that the key fits the certificate, that each PEM holds what it should, and makes one session as a test. */
-struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place, struct problems *problems);
+/* NULL after adding every problem found (file and what to do) to `problems`; warnings may be added on success
+ * too. `place` is the listener's. Checks that the key fits the certificate, that each PEM holds what it
+ * should, and makes one session as a test. */
+struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place,
+                                    struct problems *problems);
 void tls_context_free(struct tls_context *context); /* NULL is fine */
 
 /* Once per process, before anything else here; returns false if wolfSSL cannot start. */

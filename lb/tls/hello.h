@@ -1,7 +1,7 @@
 /*
- * The ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2), read before any TLS object exists. Bounded, never
- * allocates, and either reads the hello to its end or refuses it: a hello cut into many records or segments is put
- * together first, so that nothing falls back to a default for want of a name.
+ * The ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2), read before any TLS object exists.
+ * Bounded, never allocates, and either reads the hello to its end or refuses it: a hello cut into many
+ * records or segments is put together first, so that nothing falls back to a default for want of a name.
  */
 #ifndef LB_TLS_HELLO_H
 #define LB_TLS_HELLO_H
@@ -36,12 +36,14 @@ struct hello {
     const char *why;     /* constant text, for HELLO_INVALID */
 };
 
-/* Looks at the first `len` bytes of a connection. The pieces of `out` are valid while `flat` (or `wire` when the hello came
- * in one record) is. flat[HELLO_MAX + 5] receives the hello re-framed as one record when it came in several; feed
- * *record then, else the input itself: *record always is the bytes to feed, followed by nothing. */
+/* Looks at the first `len` bytes of a connection. The pieces of `out` are valid while `flat` (or `wire` when
+ * the hello came in one record) is. flat[HELLO_MAX + 5] receives the hello re-framed as one record when it
+ * came in several; feed *record then, else the input itself: *record always is the bytes to feed, followed by
+ * nothing. */
 enum hello_result hello_read(struct slice wire, char *flat, struct hello *out, struct slice *record);
 
-/* The one normalizer of host names: lower case, one trailing dot dropped. False for what is no host name (RFC 1123 labels,
+/* The one normalizer of host names: lower case, one trailing dot dropped. False for what is no host name (RFC
+ * 1123 labels,
  * '_' allowed, at most 253 bytes) or is an IP literal. */
 bool hello_normalize_name(struct slice name, char out[HELLO_NAME_MAX + 1]);
 

@@ -1,7 +1,7 @@
 /*
- * One TLS connection without any socket: ciphertext in, plaintext out, and the other way round. One thread. The session
- * holds no buffer between calls; what it wants sent is appended to the thread's scratch, which the caller sends after EVERY
- * call, failed ones too (they may have written an alert).
+ * One TLS connection without any socket: ciphertext in, plaintext out, and the other way round. One thread.
+ * The session holds no buffer between calls; what it wants sent is appended to the thread's scratch, which
+ * the caller sends after EVERY call, failed ones too (they may have written an alert).
  */
 #ifndef LB_TLS_SESSION_H
 #define LB_TLS_SESSION_H
@@ -42,11 +42,12 @@ struct tls_failure {
 
 struct tls_session;
 
-struct tls_session *tls_session_new(struct tls_context *context, struct tls_scratch *scratch); /* NULL: out of memory */
+struct tls_session *tls_session_new(struct tls_context *context,
+                                    struct tls_scratch *scratch); /* NULL: out of memory */
 void tls_session_free(struct tls_session *session);
 
-/* Gives the next bytes from the client and drives the handshake. All of `in` is taken: what follows the handshake in
- * it is kept until tls_session_read, which must then be called within the same callback. */
+/* Gives the next bytes from the client and drives the handshake. All of `in` is taken: what follows the
+ * handshake in it is kept until tls_session_read, which must then be called within the same callback. */
 enum tls_result tls_session_handshake(struct tls_session *session, struct slice in);
 
 /* Decrypts. *plain points into the scratch. `in` may be empty (after the handshake: what it left over). */
@@ -55,8 +56,9 @@ enum tls_result tls_session_read(struct tls_session *session, struct slice in, s
 /* Encrypts all of `plain` into scratch->out. False: the session is broken. */
 bool tls_session_write(struct tls_session *session, struct slice plain);
 
-void tls_session_close(struct tls_session *session);             /* close_notify, once */
-void tls_session_alert(struct tls_session *session, int alert);  /* a fatal alert; nothing can be written after it */
+void tls_session_close(struct tls_session *session); /* close_notify, once */
+void tls_session_alert(struct tls_session *session,
+                       int alert); /* a fatal alert; nothing can be written after it */
 #define TLS_ALERT_ACCESS_DENIED  49
 #define TLS_ALERT_INTERNAL_ERROR 80
 
@@ -73,8 +75,8 @@ const char *tls_session_group(const struct tls_session *session);   /* "X25519ML
 struct slice tls_session_alpn(const struct tls_session *session);   /* empty: none negotiated */
 bool tls_session_resumed(const struct tls_session *session);
 
-/* The verified chain, leaf first, the anchor of client-ca last. count == 0: the client proved no certificate. During and after a
- * failed handshake: what the client had sent, for the log only (tls_session_offered). */
+/* The verified chain, leaf first, the anchor of client-ca last. count == 0: the client proved no certificate.
+ * During and after a failed handshake: what the client had sent, for the log only (tls_session_offered). */
 const struct certificate *tls_session_chain(const struct tls_session *session, size_t *count);
 const struct certificate *tls_session_offered(const struct tls_session *session); /* leaf or NULL */
 

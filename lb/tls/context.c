@@ -1,0 +1,154 @@
+#include "lb/tls/context.h"
+
+#include <stdlib.h>
+
+#include "lb/base/memory.h"
+#include "lb/tls/context_parts.h"
+#include "lb/tls/identity.h"
+#include "lb/tls/io.h"
+#include "lb/tls/suites.h"
+#include "lb/tls/trust.h"
+#include "lb/tls/verify.h"
+
+static WOLFSSL_METHOD *method_for(const struct tls_settings *settings)
+{
+    if (settings->min == TLS_1_3)
+        return wolfTLSv1_3_server_method();
+    return settings->max == TLS_1_2 ? wolfTLSv1_2_server_method() : wolfTLS_server_method();
+}
+
+/* Every connection is verified in full: nothing of an earlier one is taken up. */
+static bool forbid_resumption(WOLFSSL_CTX *ctx)
+{
+    return wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0 && wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) == WOLFSSL_SUCCESS;
+}
+
+static void set_verification(const struct tls_context *context)
+{
+    int mode = context->mode == TLS_MUTUAL ? WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT
+               : context->mode == TLS_MUTUAL_OPTIONAL ? WOLFSSL_VERIFY_PEER
+                                                      : WOLFSSL_VERIFY_NONE;
+    wolfSSL_CTX_set_verify(context->ctx, mode, context->mode == TLS_ONE_WAY ? NULL : verify_callback);
+}
+
+static bool set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+                         struct problems *problems)
+{
+    if (settings->min > settings->max) {
+        problems_add(problems, place, "the lowest TLS version is above the highest");
+        return false;
+    }
+    if (settings->min == TLS_1_3 || wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS)
+        return true;
+    problems_add(problems, place, "wolfSSL cannot be limited to TLSv1.2 and above");
+    return false;
+}
+
+static bool set_suites_and_groups(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+                                  struct problems *problems)
+{
+    char suites[SUITES_TEXT_MAX];
+    int groups[GROUPS_MAX], count;
+    bool good = suites_read(settings, place, problems, suites);
+    good = groups_read(settings, place, problems, groups, &count) && good;
+    if (!good)
+        return false;
+    if (wolfSSL_CTX_set_cipher_list(ctx, suites) != WOLFSSL_SUCCESS)
+        problems_add(problems, place, "wolfSSL does not take the ciphers %s", suites);
+    else if (wolfSSL_CTX_set_groups(ctx, groups, count) != WOLFSSL_SUCCESS)
+        problems_add(problems, place, "wolfSSL does not take the groups");
+    else
+        return true;
+    return false;
+}
+
+static bool give_anchors(struct tls_context *context, const struct tls_settings *settings, struct place place,
+                         struct problems *problems)
+{
+    char text[LIBRARY_TEXT_MAX], subject[BRIEF_MAX];
+    for (size_t i = 0; i < context->trust.anchor_count; i++) {
+        const struct certificate *anchor = &context->trust.anchors[i];
+        int result = wolfSSL_CTX_load_verify_buffer_ex(context->ctx, (const unsigned char *)anchor->der.data,
+                                                       (long)anchor->der.len, WOLFSSL_FILETYPE_ASN1, 0,
+                                                       WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY);
+        if (result == WOLFSSL_SUCCESS)
+            continue;
+        problems_add(problems, file_place(&settings->client_ca, place), "%s: wolfSSL cannot use CA %s: %s",
+                     settings->client_ca.path, brief_name(anchor->subject, subject),
+                     library_error(result, text));
+        return false;
+    }
+    return true;
+}
+
+static bool set_clients(struct tls_context *context, const struct tls_settings *settings, struct place place,
+                        struct problems *problems)
+{
+    if (context->mode != TLS_ONE_WAY && (!trust_load(settings, place, problems, &context->trust) ||
+                                         !give_anchors(context, settings, place, problems)))
+        return false;
+    set_verification(context);
+    return true;
+}
+
+/* wolfSSL makes part of the context with its first session: here, before any thread depends on it. */
+static bool try_session(WOLFSSL_CTX *ctx, struct place place, struct problems *problems)
+{
+    WOLFSSL *ssl = wolfSSL_new(ctx);
+    if (!ssl)
+        problems_add(problems, place, "wolfSSL makes no session from this certificate, key and ciphers");
+    wolfSSL_free(ssl);
+    return ssl != NULL;
+}
+
+/* Goes on after a failure where it can, so that all problems are told at once. */
+static bool fill(struct tls_context *context, const struct tls_settings *settings, struct place place,
+                 struct problems *problems)
+{
+    bool good = set_versions(context->ctx, settings, place, problems);
+    good = set_suites_and_groups(context->ctx, settings, place, problems) && good;
+    good = identity_load(context->ctx, settings, place, problems) && good;
+    good = set_clients(context, settings, place, problems) && good;
+    if (good && !forbid_resumption(context->ctx)) {
+        problems_add(problems, place, "wolfSSL cannot switch resumption off");
+        return false;
+    }
+    io_attach(context->ctx);
+    return good && try_session(context->ctx, place, problems);
+}
+
+struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place,
+                                    struct problems *problems)
+{
+    if (settings->mode == TLS_OFF) {
+        problems_add(problems, place, "TLS is off here");
+        return NULL;
+    }
+    struct tls_context *context = mem_new(sizeof *context);
+    atomic_init(&context->users, 1);
+    context->mode = settings->mode;
+    context->alpn = mem_copy(settings->alpn);
+    context->ctx = wolfSSL_CTX_new(method_for(settings));
+    if (!context->ctx)
+        problems_add(problems, place, "wolfSSL makes no context: is there enough memory?");
+    if (context->ctx && fill(context, settings, place, problems))
+        return context;
+    tls_context_free(context);
+    return NULL;
+}
+
+void context_hold(struct tls_context *context)
+{
+    atomic_fetch_add_explicit(&context->users, 1, memory_order_relaxed);
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (!context || atomic_fetch_sub_explicit(&context->users, 1, memory_order_acq_rel) > 1)
+        return;
+    wolfSSL_CTX_free(context->ctx);
+    trust_free(&context->trust);
+    free(context->alpn);
+    free(context);
+}

@@ -1,0 +1,22 @@
+/* The inside of struct tls_context, for the files of this folder. */
+#ifndef LB_TLS_CONTEXT_PARTS_H
+#define LB_TLS_CONTEXT_PARTS_H
+
+#include <stdatomic.h>
+
+#include "lb/tls/context.h"
+#include "lb/tls/library.h"
+#include "lb/tls/path.h"
+
+struct tls_context {
+    WOLFSSL_CTX *ctx;
+    atomic_uint users; /* the owner and each session */
+    enum tls_mode mode;
+    struct trust trust; /* empty in one-way mode */
+    char *alpn;         /* NULL: none */
+    int64_t at;         /* unix seconds that certificates are judged at; 0: the clock's */
+};
+
+void context_hold(struct tls_context *context);
+
+#endif

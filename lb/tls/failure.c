@@ -1,0 +1,213 @@
+#include "lb/tls/failure.h"
+
+#include "lb/tls/session_parts.h"
+
+const struct tls_failure failure_no_memory = {
+    .reason = REASON_NO_MEMORY,
+    .alert_sent = -1,
+    .alert_received = -1,
+    .text = "out of memory",
+};
+
+/* What one code of wolfSSL means. */
+struct meaning {
+    int error;
+    enum reason reason;
+    int alert;
+    const char *text;
+};
+
+static const struct meaning *find_meaning(const struct meaning *list, size_t count, int error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].error == error)
+            return &list[i];
+    return NULL;
+}
+
+#define FIND(list, error) find_meaning(list, sizeof(list) / sizeof((list)[0]), error)
+
+/* ---- certificates ---- */
+
+static const struct meaning CERTIFICATE_ERRORS[] = {
+    {ASN_SIG_CONFIRM_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "its signature is not that of the issuer it names"},
+    {ASN_SIG_HASH_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "its signature's hash is not supported"},
+    {ASN_SIG_KEY_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "its signature does not fit the issuer's kind of key"},
+    {ASN_NAME_INVALID_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "one of its names is outside of its issuer's name constraints"},
+    {ASN_PATHLEN_INV_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "its issuer's pathlen allows no CA below it"},
+    {ASN_PATHLEN_SIZE_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE, "its pathlen is too large"},
+    {KEYUSAGE_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "its keyUsage has keyCertSign although it is no CA"},
+    {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE, "it is no CA but was to issue"},
+    {ASN_AFTER_DATE_E, REASON_CERTIFICATE_EXPIRED, ALERT_CERTIFICATE_EXPIRED, "it has expired"},
+    {ASN_BEFORE_DATE_E, REASON_CERTIFICATE_NOT_YET_VALID, ALERT_CERTIFICATE_EXPIRED, "it is not yet valid"},
+    {EXTKEYUSE_AUTH_E, REASON_CERTIFICATE_PURPOSE, ALERT_UNSUPPORTED_CERTIFICATE,
+     "its extendedKeyUsage lacks clientAuth"},
+    {KEYUSE_SIGNATURE_E, REASON_CERTIFICATE_PURPOSE, ALERT_UNSUPPORTED_CERTIFICATE,
+     "its keyUsage lacks digitalSignature"},
+    {ASN_CRIT_EXT_E, REASON_CERTIFICATE_MALFORMED, ALERT_UNSUPPORTED_CERTIFICATE,
+     "it has a critical extension that lb does not know"},
+    {ASN_VERSION_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE, "it is not of X.509 version 3"},
+    {RSA_KEY_SIZE_E, REASON_CERTIFICATE_WEAK, ALERT_BAD_CERTIFICATE, "its RSA key is too small"},
+    {ECC_KEY_SIZE_E, REASON_CERTIFICATE_WEAK, ALERT_BAD_CERTIFICATE, "its EC key is too small"},
+};
+
+static bool in_path(const struct path *path, const struct certificate *certificate)
+{
+    for (size_t i = 0; i < path->count; i++)
+        if (slice_equal(path->list[i]->der, certificate->der))
+            return true;
+    return false;
+}
+
+/* wolfSSL wants each certificate sent to be issued by the next: the path may be good and this one still in
+ * the way. */
+static void explain_signer(const struct certificate *certificate, const struct path *path,
+                           struct tls_failure *failure)
+{
+    char subject[BRIEF_MAX];
+    brief_name(certificate->subject, subject);
+    if (in_path(path, certificate))
+        failure_set(failure, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+                    "%s is sent out of order: send the leaf first, then each certificate's issuer", subject);
+    else
+        failure_set(failure, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+                    "%s is sent but not part of the chain, and its issuer is not trusted: leave it out",
+                    subject);
+}
+
+void failure_from_certificate(int error, const struct certificate *certificate, const struct path *path,
+                              struct tls_failure *failure)
+{
+    char subject[BRIEF_MAX], words[LIBRARY_TEXT_MAX];
+    const struct meaning *meaning = FIND(CERTIFICATE_ERRORS, error);
+    brief_name(certificate->subject, subject);
+    if (error == ASN_NO_SIGNER_E || error == ASN_SELF_SIGNED_E)
+        explain_signer(certificate, path, failure);
+    else if (meaning)
+        failure_set(failure, meaning->reason, meaning->alert, "certificate %s is refused: %s", subject,
+                    meaning->text);
+    else
+        failure_set(failure, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+                    "certificate %s is refused: %s", subject, library_error(error, words));
+}
+
+/* ---- the handshake ---- */
+
+static const struct meaning HANDSHAKE_ERRORS[] = {
+    {NO_PEER_CERT, REASON_CERTIFICATE_MISSING, -1,
+     "the client sent no certificate, which this listener demands"},
+    {MAX_CHAIN_ERROR, REASON_CERTIFICATE_TOO_DEEP, ALERT_UNKNOWN_CA,
+     "the client sent more than 9 certificates"},
+    {ASN_PARSE_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "a certificate of the client cannot be read: is it damaged, or has its name a part with two "
+     "attributes?"},
+    {BUFFER_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE, "a certificate of the client is cut off"},
+    {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "an intermediate that the client sent is no CA"},
+    {VERSION_ERROR, REASON_TLS_VERSION, protocol_version,
+     "the client offers no TLS version that this listener allows"},
+    {MATCH_SUITE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
+     "no cipher suite or signature algorithm in common with the client"},
+    {UNSUPPORTED_SUITE, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
+     "no cipher suite in common with the client"},
+    {BAD_KEY_SHARE_DATA, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, "no group in common with the client"},
+    {ECC_CURVETYPE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, "no group in common with the client"},
+    {INVALID_PARAMETER, REASON_TLS_CIPHER, illegal_parameter,
+     "the client's parameters contradict each other"},
+    {SIG_VERIFY_E, REASON_TLS_FAILED, decrypt_error,
+     "the client did not prove that it has its certificate's key"},
+    {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error, "the client's Finished message is wrong"},
+    {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1, "the client left during the handshake"},
+    {ZERO_RETURN, REASON_TLS_ABORTED, -1, "the client closed TLS during the handshake"},
+    {MEMORY_E, REASON_NO_MEMORY, internal_error, "out of memory"},
+};
+
+static const char *alert_name(int code)
+{
+    static const struct {
+        int code;
+        const char *name;
+    } names[] = {
+        {10, "unexpected_message"},
+        {20, "bad_record_mac"},
+        {22, "record_overflow"},
+        {40, "handshake_failure"},
+        {42, "bad_certificate"},
+        {43, "unsupported_certificate"},
+        {44, "certificate_revoked"},
+        {45, "certificate_expired"},
+        {46, "certificate_unknown"},
+        {47, "illegal_parameter"},
+        {48, "unknown_ca"},
+        {49, "access_denied"},
+        {50, "decode_error"},
+        {51, "decrypt_error"},
+        {70, "protocol_version"},
+        {71, "insufficient_security"},
+        {80, "internal_error"},
+        {86, "inappropriate_fallback"},
+        {90, "user_canceled"},
+        {109, "missing_extension"},
+        {110, "unsupported_extension"},
+        {112, "unrecognized_name"},
+        {116, "certificate_required"},
+        {120, "no_application_protocol"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].code == code)
+            return names[i].name;
+    return "unknown";
+}
+
+static const char *alert_hint(int code)
+{
+    if (code >= ALERT_BAD_CERTIFICATE && code <= ALERT_UNKNOWN_CA && code != illegal_parameter)
+        return ": it does not accept this listener's certificate";
+    return code == illegal_parameter ? ": does it share no group with this listener?" : "";
+}
+
+static void explain_client_alert(int code, struct tls_failure *failure)
+{
+    enum reason reason = code == 90 ? REASON_TLS_ABORTED : REASON_TLS_CLIENT_ALERT;
+    failure_set(failure, reason, -1, "the client sent alert %d (%s)%s", code, alert_name(code),
+                alert_hint(code));
+    failure->alert_received = code;
+}
+
+static void explain_error(int error, bool done, struct tls_failure *failure)
+{
+    char words[LIBRARY_TEXT_MAX];
+    const struct meaning *meaning = done ? NULL : FIND(HANDSHAKE_ERRORS, error);
+    if (meaning)
+        failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
+    else
+        failure_set(failure, REASON_TLS_FAILED, done ? unexpected_message : ALERT_HANDSHAKE_FAILURE, "%s: %s",
+                    done ? "a record failed" : "the TLS handshake failed", library_error(error, words));
+}
+
+void failure_from_library(struct tls_session *session, int error)
+{
+    WOLFSSL_ALERT_HISTORY history = {0};
+    struct tls_failure failure;
+    if (session->failure || session->broken)
+        return;
+    wolfSSL_get_alert_history(session->ssl, &history);
+    if (history.last_rx.level == alert_fatal) {
+        explain_client_alert(history.last_rx.code, &failure);
+        session_refuse(session, &failure);
+        return;
+    }
+    explain_error(error, session->done, &failure);
+    if (history.last_tx.level == alert_fatal) {
+        failure.alert_sent = history.last_tx.code;
+        session_refuse(session, &failure);
+    } else {
+        session_refuse_now(session, &failure);
+    }
+}

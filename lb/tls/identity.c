@@ -1,0 +1,211 @@
+#include "lb/tls/identity.h"
+
+#include <stdlib.h>
+
+#include "lb/base/clock.h"
+#include "lb/base/memory.h"
+#include "lb/tls/extensions.h"
+#include "lb/tls/path.h"
+#include "lb/tls/pem.h"
+#include "lb/tls/trust.h"
+
+#define OID_EKU_SERVER SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
+
+static bool is_certificate(const struct pem_block *block)
+{
+    return slice_is(block->label, "CERTIFICATE") || slice_is(block->label, "X509 CERTIFICATE");
+}
+
+static bool is_key(const struct pem_block *block)
+{
+    static const char suffix[] = "PRIVATE KEY";
+    size_t len = strlen(suffix);
+    return block->label.len >= len && memcmp(block->label.data + block->label.len - len, suffix, len) == 0;
+}
+
+static bool holds(const struct tls_file *file, bool (*wanted)(const struct pem_block *block),
+                  struct pem_block *out)
+{
+    struct slice pem = {file->data, file->len};
+    const char *why;
+    while (pem_next(&pem, out, &why))
+        if (wanted(out))
+            return true;
+    return false;
+}
+
+/* ---- warnings about a chain that will be used all the same ---- */
+
+static void warn_of_leaf(const struct certificate *leaf, const char *path, struct place place,
+                         struct problems *problems)
+{
+    char subject[BRIEF_MAX], when[BRIEF_MAX];
+    int64_t now = clock_unix_ms() / 1000;
+    brief_name(leaf->subject, subject);
+    if (now > leaf->not_after)
+        problems_warn(problems, place, "%s: certificate %s has expired on %s: clients will refuse it", path,
+                      subject, brief_time(leaf->not_after, when));
+    if (now < leaf->not_before)
+        problems_warn(problems, place, "%s: certificate %s is not valid before %s", path, subject,
+                      brief_time(leaf->not_before, when));
+    if (!extended_usage_allows(leaf->extensions, OID_EKU_SERVER))
+        problems_warn(problems, place,
+                      "%s: the extendedKeyUsage of %s lacks serverAuth: clients will refuse it", path,
+                      subject);
+}
+
+static void warn_of_link(const struct certificate *previous, const struct certificate *next, size_t number,
+                         const char *path, struct place place, struct problems *problems)
+{
+    char subject[BRIEF_MAX];
+    if (!certificate_issued_by(previous, next))
+        problems_warn(problems, place,
+                      "%s: certificate %zu, %s, did not issue the one before it: order them leaf first", path,
+                      number, brief_name(next->subject, subject));
+}
+
+/* What cannot be opened here may still be good enough for wolfSSL, which decides. */
+static void warn_of_chain(const struct tls_file *file, struct place place, struct problems *problems)
+{
+    struct slice pem = {file->data, file->len};
+    struct certificate previous, next;
+    const char *why;
+    char *room = mem_new(file->len + 1), *at = room;
+    size_t len;
+    for (size_t number = 1; certificate_next_pem(&pem, at, &len, &why); number++, at += len) {
+        if (!certificate_open(slice_make(at, len), &next, &why))
+            break;
+        if (number == 1)
+            warn_of_leaf(&next, file->path, place, problems);
+        else
+            warn_of_link(&previous, &next, number, file->path, place, problems);
+        previous = next;
+    }
+    free(room);
+}
+
+/* ---- certificate ---- */
+
+static bool refuse_certificate_file(const struct tls_file *file, struct place place,
+                                    struct problems *problems)
+{
+    struct pem_block block;
+    if (!file->data)
+        problems_add(problems, place,
+                     "TLS needs a certificate: a PEM file with the certificate and its intermediates");
+    else if (holds(file, is_key, &block))
+        problems_add(problems, place,
+                     "%s holds a private key but no certificate: are certificate and key swapped?",
+                     file->path);
+    else if (file->len > 0 && file->data[0] == 0x30)
+        problems_add(problems, place, "%s is DER: make it PEM with openssl x509 -inform DER -in %s",
+                     file->path, file->path);
+    else
+        problems_add(problems, place, "%s holds no certificate (PEM block CERTIFICATE)", file->path);
+    return false;
+}
+
+/* Only the certificates of the file, which may hold the key as well. */
+static char *certificates_of(const struct tls_file *file, size_t *len, const char **why)
+{
+    struct slice pem = {file->data, file->len};
+    struct pem_block block;
+    char *out = mem_new(2 * file->len + 1);
+    *len = 0;
+    while (pem_next(&pem, &block, why)) {
+        if (!is_certificate(&block))
+            continue;
+        memcpy(out + *len, block.whole.data, block.whole.len);
+        *len += block.whole.len;
+        out[(*len)++] = '\n';
+    }
+    return out;
+}
+
+static bool use_certificates(WOLFSSL_CTX *ctx, const struct tls_file *file, struct place place,
+                             struct problems *problems)
+{
+    char text[LIBRARY_TEXT_MAX];
+    const char *why;
+    size_t len;
+    char *pem = certificates_of(file, &len, &why);
+    int result = wolfSSL_CTX_use_certificate_chain_buffer(ctx, (const unsigned char *)pem, (long)len);
+    free(pem);
+    if (why)
+        problems_add(problems, place, "%s: %s", file->path, why);
+    else if (result != WOLFSSL_SUCCESS)
+        problems_add(problems, place, "%s: a certificate cannot be used: %s", file->path,
+                     library_error(result, text));
+    return !why && result == WOLFSSL_SUCCESS;
+}
+
+static bool load_certificate(WOLFSSL_CTX *ctx, const struct tls_file *file, struct place place,
+                             struct problems *problems)
+{
+    struct pem_block block;
+    if (!file->data || !holds(file, is_certificate, &block))
+        return refuse_certificate_file(file, place, problems);
+    if (!use_certificates(ctx, file, place, problems))
+        return false;
+    warn_of_chain(file, place, problems);
+    return true;
+}
+
+/* ---- key ---- */
+
+static bool is_encrypted(const struct pem_block *block)
+{
+    static const char header[] = "ENCRYPTED";
+    return slice_is(block->label, "ENCRYPTED PRIVATE KEY") ||
+           memmem(block->body.data, block->body.len, header, strlen(header)) != NULL;
+}
+
+static bool refuse_key_file(const struct tls_file *file, struct place place, struct problems *problems)
+{
+    struct pem_block block;
+    if (holds(file, is_certificate, &block))
+        problems_add(problems, place,
+                     "%s holds a certificate but no private key: are certificate and key swapped?",
+                     file->path);
+    else
+        problems_add(problems, place, "%s holds no private key (PEM block PRIVATE KEY)", file->path);
+    return false;
+}
+
+static bool load_key(WOLFSSL_CTX *ctx, const struct tls_file *file, const struct tls_file *certificate,
+                     struct place place, struct problems *problems)
+{
+    struct pem_block block;
+    char text[LIBRARY_TEXT_MAX];
+    if (!holds(file, is_key, &block))
+        return refuse_key_file(file, place, problems);
+    if (is_encrypted(&block)) {
+        problems_add(problems, place,
+                     "the key in %s is encrypted: decrypt it with openssl pkey -in %s -out FILE", file->path,
+                     file->path);
+        return false;
+    }
+    int result = wolfSSL_CTX_use_PrivateKey_buffer(ctx, (const unsigned char *)block.whole.data,
+                                                   (long)block.whole.len, WOLFSSL_FILETYPE_PEM);
+    if (result != WOLFSSL_SUCCESS) {
+        problems_add(problems, place, "%s: the key cannot be used: %s", file->path,
+                     library_error(result, text));
+        return false;
+    }
+    if (wolfSSL_CTX_check_private_key(ctx) == WOLFSSL_SUCCESS)
+        return true;
+    problems_add(
+        problems, place,
+        "the key in %s does not belong to the first certificate in %s, which must be the listener's own",
+        file->path, certificate->path);
+    return false;
+}
+
+bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+                   struct problems *problems)
+{
+    const struct tls_file *certificate = &settings->certificate;
+    const struct tls_file *key = settings->key.data ? &settings->key : certificate;
+    return load_certificate(ctx, certificate, file_place(certificate, place), problems) &&
+           load_key(ctx, key, certificate, file_place(key, place), problems);
+}

@@ -1,0 +1,105 @@
+#include "lb/tls/library.h"
+
+#include <stdio.h>
+
+#include <wolfssl/wolfcrypt/cpuid.h>
+
+#include "lb/base/text.h"
+#include "lb/tls/context.h"
+
+_Static_assert(LIBRARY_TEXT_MAX >= WOLFSSL_MAX_ERROR_SZ, "wolfSSL writes up to WOLFSSL_MAX_ERROR_SZ bytes");
+
+bool tls_library_start(void)
+{
+    return wolfSSL_Init() == WOLFSSL_SUCCESS;
+}
+
+void tls_library_stop(void)
+{
+    wolfSSL_Cleanup();
+}
+
+const char *tls_library_version(void)
+{
+    return wolfSSL_lib_version();
+}
+
+static void add_feature(struct text *text, bool there, const char *name)
+{
+    if (!there)
+        return;
+    if (text->len > 0)
+        text_addc(text, ' ');
+    text_adds(text, name);
+}
+
+void tls_library_cpu(char *out, size_t size)
+{
+    struct text text;
+    text_init(&text, out, size);
+#if defined(HAVE_CPUID_INTEL)
+    cpuid_flags_t flags = cpuid_get_flags();
+    add_feature(&text, IS_INTEL_AESNI(flags), "aesni");
+    add_feature(&text, IS_INTEL_AVX1(flags), "avx");
+    add_feature(&text, IS_INTEL_AVX2(flags), "avx2");
+    add_feature(&text, IS_INTEL_BMI2(flags), "bmi2");
+    add_feature(&text, IS_INTEL_ADX(flags), "adx");
+    add_feature(&text, IS_INTEL_SHA(flags), "sha");
+#elif defined(HAVE_CPUID_AARCH64)
+    cpuid_flags_t flags = cpuid_get_flags();
+    add_feature(&text, IS_AARCH64_AES(flags), "aes");
+    add_feature(&text, IS_AARCH64_PMULL(flags), "pmull");
+    add_feature(&text, IS_AARCH64_SHA256(flags), "sha256");
+    add_feature(&text, IS_AARCH64_SHA512(flags), "sha512");
+#endif
+    add_feature(&text, text.len == 0, "none");
+}
+
+/* wolfSSL has no public way to send an alert of one's choice; this function of its own links from the static
+ * library. */
+extern int SendAlert(WOLFSSL *ssl, int severity, int type);
+
+void library_alert(WOLFSSL *ssl, int code)
+{
+    SendAlert(ssl, alert_fatal, code);
+}
+
+static WOLFSSL_CERT_MANAGER *manager_with(const struct certificate *issuer)
+{
+    WOLFSSL_CERT_MANAGER *manager = wolfSSL_CertManagerNew();
+    if (manager && wolfSSL_CertManagerLoadCABuffer_ex(manager, (const byte *)issuer->der.data,
+                                                      (long)issuer->der.len, WOLFSSL_FILETYPE_ASN1, 0,
+                                                      WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY) == WOLFSSL_SUCCESS)
+        return manager;
+    wolfSSL_CertManagerFree(manager);
+    return NULL;
+}
+
+/* wolfSSL looks at the dates last: a date error means that the signature was good. */
+bool library_signed_by(const struct certificate *certificate, const struct certificate *issuer)
+{
+    WOLFSSL_CERT_MANAGER *manager = manager_with(issuer);
+    if (!manager)
+        return false;
+    int result = wolfSSL_CertManagerVerifyBuffer(manager, (const byte *)certificate->der.data,
+                                                 (long)certificate->der.len, WOLFSSL_FILETYPE_ASN1);
+    wolfSSL_CertManagerFree(manager);
+    return result == WOLFSSL_SUCCESS || result == ASN_AFTER_DATE_E || result == ASN_BEFORE_DATE_E;
+}
+
+bool library_crl_signed_by(const struct crl *crl, const struct certificate *issuer)
+{
+    WOLFSSL_CERT_MANAGER *manager = manager_with(issuer);
+    if (!manager)
+        return false;
+    bool good = wolfSSL_CertManagerEnableCRL(manager, WOLFSSL_CRL_CHECK) == WOLFSSL_SUCCESS &&
+                wolfSSL_CertManagerLoadCRLBuffer(manager, (const byte *)crl->der.data, (long)crl->der.len,
+                                                 WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS;
+    wolfSSL_CertManagerFree(manager);
+    return good;
+}
+
+const char *library_error(int code, char out[LIBRARY_TEXT_MAX])
+{
+    return wolfSSL_ERR_error_string((unsigned long)(long)code, out);
+}

@@ -1,0 +1,300 @@
+#include "lb/tls/session.h"
+
+#include <stdlib.h>
+
+#include "lb/tls/failure.h"
+#include "lb/tls/session_parts.h"
+
+enum {
+    RECORD_PLAIN_MAX = 16384,
+    RECORD_OVERHEAD = 64,   /* header, nonce, tag, content type: at most 30 */
+    FLIGHT_MAX = 96 * 1024, /* the largest flight of a handshake: wolfSSL's limit for a chain, and room */
+    ALPN_MAX = 255,
+};
+
+/* ---- scratch ---- */
+
+bool tls_scratch_init(struct tls_scratch *scratch, size_t input_max)
+{
+    size_t records = input_max / RECORD_PLAIN_MAX + 1;
+    *scratch = (struct tls_scratch){
+        /* What one read completes of a record that was begun before comes on top. */
+        .plain_cap = input_max + 2 * RECORD_PLAIN_MAX,
+        .out_cap = input_max + records * RECORD_OVERHEAD + FLIGHT_MAX,
+    };
+    scratch->plain = malloc(scratch->plain_cap);
+    scratch->out = malloc(scratch->out_cap);
+    if (scratch->plain && scratch->out)
+        return true;
+    tls_scratch_free(scratch);
+    return false;
+}
+
+void tls_scratch_free(struct tls_scratch *scratch)
+{
+    free(scratch->plain);
+    free(scratch->out);
+    *scratch = (struct tls_scratch){0};
+}
+
+/* ---- life ---- */
+
+/* The client's list decides whether there is any; ours decides which. */
+static bool set_alpn(WOLFSSL *ssl, const char *names)
+{
+    char list[ALPN_MAX + 1];
+    size_t len = names ? strlen(names) : 0;
+    if (len == 0)
+        return true;
+    if (len > ALPN_MAX)
+        return false;
+    memcpy(list, names, len + 1);
+    return wolfSSL_UseALPN(ssl, list, (unsigned)len, WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) == WOLFSSL_SUCCESS;
+}
+
+static bool attach(struct tls_session *session)
+{
+    WOLFSSL *ssl = session->ssl;
+    if (!ssl || !set_alpn(ssl, session->context->alpn))
+        return false;
+    wolfSSL_SetIOReadCtx(ssl, session);
+    wolfSSL_SetIOWriteCtx(ssl, session);
+    wolfSSL_SetCertCbCtx(ssl, session);
+    return true;
+}
+
+struct tls_session *tls_session_new(struct tls_context *context, struct tls_scratch *scratch)
+{
+    struct tls_session *session = calloc(1, sizeof *session);
+    if (!session)
+        return NULL;
+    context_hold(context);
+    session->context = context;
+    session->scratch = scratch;
+    session->ssl = wolfSSL_new(context->ctx);
+    if (attach(session))
+        return session;
+    tls_session_free(session);
+    return NULL;
+}
+
+void tls_session_free(struct tls_session *session)
+{
+    if (!session)
+        return;
+    session->muted = true;
+    wolfSSL_free(session->ssl);
+    free(session->captured);
+    free(session->failure);
+    tls_context_free(session->context);
+    free(session);
+}
+
+/* ---- failing ---- */
+
+void session_refuse(struct tls_session *session, const struct tls_failure *failure)
+{
+    session->broken = true;
+    if (session->failure)
+        return;
+    session->failure = malloc(sizeof *session->failure);
+    if (session->failure)
+        *session->failure = *failure;
+}
+
+void session_refuse_now(struct tls_session *session, const struct tls_failure *failure)
+{
+    if (!session->broken && failure->alert_sent >= 0)
+        library_alert(session->ssl, failure->alert_sent);
+    session->muted = true;
+    session_refuse(session, failure);
+}
+
+static enum tls_result fail(struct tls_session *session, int error)
+{
+    failure_from_library(session, error);
+    session->broken = true;
+    session->in = (struct slice){"", 0};
+    return TLS_FAILED;
+}
+
+/* ---- handshake ---- */
+
+/* wolfSSL keeps the intermediates that a client sent in the context, where they would complete the next
+ * client's chain. */
+static void forget_intermediates(struct tls_session *session)
+{
+    if (!session->chain_came)
+        return;
+    wolfSSL_CertManagerUnloadIntermediateCerts(wolfSSL_CTX_GetCertManager(session->context->ctx));
+    session->chain_came = false;
+}
+
+/* The library can only have finished without a verified chain where none is demanded. */
+static bool is_authenticated(const struct tls_session *session)
+{
+    return session->context->mode != TLS_MUTUAL || session->verified;
+}
+
+static enum tls_result finish_handshake(struct tls_session *session)
+{
+    struct tls_failure failure;
+    if (is_authenticated(session)) {
+        session->done = true;
+        return TLS_OK;
+    }
+    failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
+                "the handshake ended without a verified certificate of the client");
+    session_refuse_now(session, &failure);
+    return TLS_FAILED;
+}
+
+enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
+{
+    if (session->broken)
+        return TLS_FAILED;
+    if (session->done)
+        return TLS_OK;
+    session->in = in;
+    int result = wolfSSL_accept(session->ssl);
+    int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
+    forget_intermediates(session);
+    if (session->broken)
+        return fail(session, error);
+    if (result == WOLFSSL_SUCCESS)
+        return finish_handshake(session);
+    return error == WOLFSSL_ERROR_WANT_READ ? TLS_WANT : fail(session, error);
+}
+
+/* ---- data ---- */
+
+/* Reads records until the input is used up. */
+static enum tls_result drain(struct tls_session *session, size_t *len)
+{
+    struct tls_scratch *scratch = session->scratch;
+    for (;;) {
+        size_t room = scratch->plain_cap - *len;
+        int got = room ? wolfSSL_read(session->ssl, scratch->plain + *len, (int)room) : 0;
+        if (room == 0)
+            return fail(session, BUFFER_E);
+        if (got > 0) {
+            *len += (size_t)got;
+            continue;
+        }
+        int error = wolfSSL_get_error(session->ssl, got);
+        if (error == WOLFSSL_ERROR_WANT_READ)
+            return TLS_OK;
+        if (error != WOLFSSL_ERROR_ZERO_RETURN)
+            return fail(session, error);
+        session->peer_closed = true;
+        session->in = (struct slice){"", 0};
+        return TLS_CLOSED;
+    }
+}
+
+enum tls_result tls_session_read(struct tls_session *session, struct slice in, struct slice *plain)
+{
+    size_t len = 0;
+    *plain = (struct slice){session->scratch->plain, 0};
+    if (session->broken || !session->done)
+        return TLS_FAILED;
+    if (session->peer_closed)
+        return TLS_CLOSED;
+    enum tls_result result = TLS_OK;
+    if (session->in.len > 0)
+        result = drain(session, &len);
+    if (result == TLS_OK) {
+        session->in = in;
+        result = drain(session, &len);
+    }
+    *plain = slice_make(session->scratch->plain, len);
+    return result;
+}
+
+bool tls_session_write(struct tls_session *session, struct slice plain)
+{
+    if (session->broken || session->closed || !session->done)
+        return false;
+    if (plain.len == 0)
+        return true;
+    int written = wolfSSL_write(session->ssl, plain.data, (int)plain.len);
+    if (written > 0 && (size_t)written == plain.len)
+        return true;
+    fail(session, wolfSSL_get_error(session->ssl, written));
+    return false;
+}
+
+void tls_session_close(struct tls_session *session)
+{
+    if (session->broken || session->closed || !session->done)
+        return;
+    session->closed = true;
+    wolfSSL_shutdown(session->ssl);
+}
+
+void tls_session_alert(struct tls_session *session, int alert)
+{
+    if (session->broken || session->closed)
+        return;
+    session->closed = true;
+    library_alert(session->ssl, alert);
+    session->muted = true;
+}
+
+bool tls_session_truncated(const struct tls_session *session)
+{
+    return !session->peer_closed;
+}
+
+/* ---- facts ---- */
+
+const struct tls_failure *tls_session_failure(const struct tls_session *session)
+{
+    return session->failure ? session->failure : &failure_no_memory;
+}
+
+const char *tls_session_version(const struct tls_session *session)
+{
+    return wolfSSL_get_version(session->ssl);
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+const char *tls_session_cipher(const struct tls_session *session)
+{
+    return or_empty(wolfSSL_get_cipher(session->ssl));
+}
+
+const char *tls_session_group(const struct tls_session *session)
+{
+    return or_empty(wolfSSL_get_curve_name(session->ssl));
+}
+
+struct slice tls_session_alpn(const struct tls_session *session)
+{
+    char *name = NULL;
+    unsigned short len = 0;
+    if (wolfSSL_ALPN_GetProtocol(session->ssl, &name, &len) != WOLFSSL_SUCCESS || !name)
+        return (struct slice){"", 0};
+    return slice_make(name, len);
+}
+
+bool tls_session_resumed(const struct tls_session *session)
+{
+    return wolfSSL_session_reused(session->ssl) == 1;
+}
+
+const struct certificate *tls_session_chain(const struct tls_session *session, size_t *count)
+{
+    bool proven = session->done && session->verified && session->captured;
+    *count = proven ? session->captured->count : 0;
+    return proven ? session->captured->list : NULL;
+}
+
+const struct certificate *tls_session_offered(const struct tls_session *session)
+{
+    return session->captured ? session->captured->list : NULL;
+}

@@ -1,0 +1,35 @@
+/* The inside of struct tls_session, for the files of this folder. */
+#ifndef LB_TLS_SESSION_PARTS_H
+#define LB_TLS_SESSION_PARTS_H
+
+#include "lb/tls/context_parts.h"
+#include "lb/tls/session.h"
+
+/* Certificates with their DER behind them, in one piece of memory; an anchor's DER is the context's. */
+struct captured {
+    size_t count;
+    struct certificate list[];
+};
+
+struct tls_session {
+    WOLFSSL *ssl;
+    struct tls_context *context; /* held */
+    struct tls_scratch *scratch;
+    struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
+    struct captured *captured;
+    struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
+    bool done;                   /* the handshake is complete */
+    bool verified;               /* captured is the verified chain; else what was offered */
+    bool chain_came;             /* more than the leaf came: the library has put some into the context */
+    bool muted;                  /* our own alert is out: nothing more is sent */
+    bool broken;
+    bool peer_closed, closed;
+};
+
+/* Notes why the session fails, once; the first reason stands. */
+void session_refuse(struct tls_session *session, const struct tls_failure *failure);
+
+/* As session_refuse, and sends failure->alert_sent, after which nothing more goes out. */
+void session_refuse_now(struct tls_session *session, const struct tls_failure *failure);
+
+#endif

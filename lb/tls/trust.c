@@ -1,0 +1,252 @@
+#include "lb/tls/trust.h"
+
+#include <stdlib.h>
+
+#include "lb/base/clock.h"
+#include "lb/base/memory.h"
+#include "lb/tls/extensions.h"
+#include "lb/tls/library.h"
+#include "lb/tls/pem.h"
+
+struct place file_place(const struct tls_file *file, struct place place)
+{
+    if (file->line)
+        place.line = file->line;
+    return place;
+}
+
+static const char *file_path(const struct tls_file *file)
+{
+    return file->path ? file->path : "(no file)";
+}
+
+static bool is_der(struct slice data)
+{
+    return data.len > 0 && data.data[0] == 0x30;
+}
+
+/* ---- client-ca ---- */
+
+static bool is_usable_anchor(const struct certificate *certificate)
+{
+    if (certificate->extensions.len == 0 && certificate_self_issued(certificate))
+        return true;
+    return extension_is_ca(certificate->extensions) &&
+           key_usage_has(certificate->extensions, USAGE_CERT_SIGN);
+}
+
+static void warn_of_dates(const struct certificate *certificate, const char *path, struct place place,
+                          struct problems *problems)
+{
+    char subject[BRIEF_MAX], when[BRIEF_MAX];
+    int64_t now = clock_unix_ms() / 1000;
+    brief_name(certificate->subject, subject);
+    if (now > certificate->not_after)
+        problems_warn(problems, place, "%s: CA %s has expired on %s: its clients are refused", path, subject,
+                      brief_time(certificate->not_after, when));
+    else if (now < certificate->not_before)
+        problems_warn(problems, place, "%s: CA %s is not valid before %s: its clients are refused until then",
+                      path, subject, brief_time(certificate->not_before, when));
+}
+
+/* Any certificate given to the library as an anchor could issue others there: one that is no CA must not get
+ * that far. */
+static void add_anchor(struct trust *trust, const struct certificate *certificate, const char *path,
+                       struct place place, struct problems *problems)
+{
+    char subject[BRIEF_MAX];
+    if (!is_usable_anchor(certificate)) {
+        problems_warn(problems, place, "%s: %s is no CA (basicConstraints, keyUsage): it is left out", path,
+                      brief_name(certificate->subject, subject));
+        return;
+    }
+    warn_of_dates(certificate, path, place, problems);
+    trust->anchors = mem_grow(trust->anchors, (trust->anchor_count + 1) * sizeof *trust->anchors);
+    trust->anchors[trust->anchor_count++] = *certificate;
+}
+
+/* All DER goes one behind the other into anchor_data, which PEM of the same certificates always exceeds. */
+static bool read_anchors(const struct tls_file *file, struct place place, struct problems *problems,
+                         struct trust *trust)
+{
+    struct slice pem = {file->data, file->len};
+    const char *path = file_path(file), *why;
+    size_t number = 0, len;
+    char *at = trust->anchor_data = mem_new(file->len + 1);
+    while (certificate_next_pem(&pem, at, &len, &why)) {
+        struct certificate certificate;
+        number++;
+        if (!certificate_open(slice_make(at, len), &certificate, &why)) {
+            problems_add(problems, place, "%s: certificate %zu cannot be used: %s", path, number, why);
+            return false;
+        }
+        add_anchor(trust, &certificate, path, place, problems);
+        at += len;
+    }
+    if (why) {
+        problems_add(problems, place, "%s: after %zu certificates: %s", path, number, why);
+        return false;
+    }
+    return true;
+}
+
+static bool load_anchors(const struct tls_file *file, struct place place, struct problems *problems,
+                         struct trust *trust)
+{
+    const char *path = file_path(file);
+    place = file_place(file, place);
+    if (!file->data) {
+        problems_add(problems, place, "mutual TLS needs client-ca: a PEM file with the CAs of the clients");
+        return false;
+    }
+    if (is_der(slice_make(file->data, file->len))) {
+        problems_add(problems, place, "%s is DER: make it PEM with openssl x509 -inform DER -in %s", path,
+                     path);
+        return false;
+    }
+    if (!read_anchors(file, place, problems, trust))
+        return false;
+    if (trust->anchor_count == 0)
+        problems_add(problems, place, "%s holds no certificate of a CA: no client could be let in", path);
+    return trust->anchor_count > 0;
+}
+
+/* ---- client-crl ---- */
+
+static void warn_of_crl(const struct crl *crl, bool known, bool required, const char *path,
+                        struct place place, struct problems *problems)
+{
+    char issuer[BRIEF_MAX], when[BRIEF_MAX];
+    brief_name(crl->issuer, issuer);
+    if (clock_unix_ms() / 1000 > crl->next_update)
+        problems_warn(problems, place, "%s: the CRL of %s was to be renewed by %s%s", path, issuer,
+                      brief_time(crl->next_update, when), required ? ": its clients are refused" : "");
+    if (crl->partial && required)
+        problems_warn(problems, place,
+                      "%s: the CRL of %s covers only some certificates: it revokes, but proves no other good",
+                      path, issuer);
+    if (!known)
+        problems_warn(problems, place, "%s: no CA of client-ca is named %s, the issuer of this CRL", path,
+                      issuer);
+}
+
+/* False: a CA of that name is in client-ca, but none of that name has signed the CRL. */
+static bool confirm_crl(struct trust *trust, struct crl *crl, bool *known)
+{
+    *known = false;
+    for (size_t i = 0; i < trust->anchor_count; i++) {
+        if (!slice_equal(trust->anchors[i].subject, crl->issuer))
+            continue;
+        *known = true;
+        crl->confirmed = crl->confirmed || library_crl_signed_by(crl, &trust->anchors[i]);
+    }
+    return crl->confirmed || !*known;
+}
+
+static bool add_crl(struct trust *trust, struct slice der, const struct tls_file *file, struct place place,
+                    struct problems *problems)
+{
+    const char *path = file_path(file), *why;
+    char issuer[BRIEF_MAX];
+    struct crl crl;
+    bool known;
+    if (!crl_open(der, &crl, &why)) {
+        problems_add(problems, place, "%s: CRL %zu cannot be used: %s", path, trust->crl_count + 1, why);
+        return false;
+    }
+    if (!confirm_crl(trust, &crl, &known)) {
+        problems_add(problems, place, "%s: CRL %zu is not signed by the CA of client-ca that it names, %s",
+                     path, trust->crl_count + 1, brief_name(crl.issuer, issuer));
+        crl_close(&crl);
+        return false;
+    }
+    warn_of_crl(&crl, known, trust->crl_required, path, place, problems);
+    trust->crls = mem_grow(trust->crls, (trust->crl_count + 1) * sizeof *trust->crls);
+    trust->crls[trust->crl_count++] = crl;
+    return true;
+}
+
+static bool read_crl_blocks(struct trust *trust, const struct tls_file *file, struct place place,
+                            struct problems *problems)
+{
+    struct slice pem = {file->data, file->len};
+    struct pem_block block;
+    const char *why;
+    bool good = true;
+    char *der = mem_new(file->len + 1);
+    while (good && pem_next(&pem, &block, &why)) {
+        size_t len;
+        if (!slice_is(block.label, "X509 CRL"))
+            continue;
+        if (pem_decode(block.body, der, &len))
+            good = add_crl(trust, slice_make(der, len), file, place, problems);
+        else
+            why = "an X509 CRL block is no valid base64";
+        if (why)
+            break;
+    }
+    if (good && why)
+        problems_add(problems, place, "%s: %s", file_path(file), why);
+    free(der);
+    return good && !why;
+}
+
+static bool load_crls(const struct tls_file *file, struct place place, struct problems *problems,
+                      struct trust *trust)
+{
+    struct slice data = {file->data, file->len};
+    if (!file->data)
+        return true;
+    place = file_place(file, place);
+    if (is_der(data))
+        return add_crl(trust, data, file, place, problems);
+    if (!read_crl_blocks(trust, file, place, problems))
+        return false;
+    if (trust->crl_count == 0)
+        problems_add(problems, place, "%s holds no CRL: neither DER nor a PEM block X509 CRL",
+                     file_path(file));
+    return trust->crl_count > 0;
+}
+
+static bool has_crl(const struct trust *trust, struct slice issuer)
+{
+    for (size_t i = 0; i < trust->crl_count; i++)
+        if (slice_equal(trust->crls[i].issuer, issuer))
+            return true;
+    return false;
+}
+
+static void warn_of_missing_crls(const struct trust *trust, struct place place, struct problems *problems)
+{
+    char subject[BRIEF_MAX];
+    for (size_t i = 0; trust->crl_required && i < trust->anchor_count; i++)
+        if (!has_crl(trust, trust->anchors[i].subject))
+            problems_warn(problems, place, "CA %s has no CRL in client-crl: what it issued is refused",
+                          brief_name(trust->anchors[i].subject, subject));
+}
+
+bool trust_load(const struct tls_settings *settings, struct place place, struct problems *problems,
+                struct trust *out)
+{
+    *out = (struct trust){
+        .crl_required = settings->crl_required,
+        .verify_depth = settings->verify_depth,
+        .signed_by = library_signed_by,
+        .crl_signed_by = library_crl_signed_by,
+    };
+    if (!load_anchors(&settings->client_ca, place, problems, out) ||
+        !load_crls(&settings->client_crl, place, problems, out))
+        return false;
+    warn_of_missing_crls(out, place, problems);
+    return true;
+}
+
+void trust_free(struct trust *trust)
+{
+    for (size_t i = 0; i < trust->crl_count; i++)
+        crl_close(&trust->crls[i]);
+    free(trust->crls);
+    free(trust->anchors);
+    free(trust->anchor_data);
+    *trust = (struct trust){0};
+}

@@ -1,0 +1,153 @@
+#include "lb/tls/verify.h"
+
+#include <stdlib.h>
+
+#include "lb/base/clock.h"
+#include "lb/tls/failure.h"
+#include "lb/tls/session_parts.h"
+
+/* The certificates of one Certificate message. */
+struct sent {
+    struct certificate list[PATH_SENT_MAX];
+    size_t count;    /* opened */
+    size_t all;      /* sent */
+    const char *why; /* the one after `count` cannot be opened */
+};
+
+static void open_sent(const WOLFSSL_X509_STORE_CTX *store, struct sent *out)
+{
+    out->all = (size_t)store->totalCerts;
+    out->count = 0;
+    out->why = NULL;
+    while (out->count < out->all && out->count < PATH_SENT_MAX) {
+        const WOLFSSL_BUFFER_INFO *der = &store->certs[out->count];
+        if (!certificate_open(slice_make(der->buffer, der->length), &out->list[out->count], &out->why))
+            return;
+        out->count++;
+    }
+}
+
+/* ---- keeping ---- */
+
+static size_t room_for(const struct path *path, size_t own)
+{
+    size_t size = sizeof(struct captured) + path->count * sizeof(struct certificate);
+    for (size_t i = 0; i < own; i++)
+        size += path->list[i]->der.len;
+    return size;
+}
+
+static bool copy_certificate(const struct certificate *from, char *to, struct certificate *out)
+{
+    const char *why;
+    memcpy(to, from->der.data, from->der.len);
+    return certificate_open(slice_make(to, from->der.len), out, &why);
+}
+
+/* An anchor of client-ca is the context's, which outlives the session; the others are wolfSSL's and only
+ * lent. */
+static bool capture(struct tls_session *session, const struct path *path)
+{
+    size_t own = path->anchored && path->count > 1 ? path->count - 1 : path->count;
+    struct captured *captured = malloc(room_for(path, own));
+    if (!captured)
+        return false;
+    captured->count = path->count;
+    char *at = (char *)&captured->list[path->count];
+    for (size_t i = 0; i < path->count; i++) {
+        captured->list[i] = *path->list[i];
+        if (i >= own)
+            continue;
+        if (!copy_certificate(path->list[i], at, &captured->list[i])) {
+            free(captured);
+            return false;
+        }
+        at += path->list[i]->der.len;
+    }
+    free(session->captured);
+    session->captured = captured;
+    return true;
+}
+
+static void capture_offered(struct tls_session *session, const struct sent *sent)
+{
+    const struct path leaf = {.list = {&sent->list[0]}, .count = 1};
+    if (sent->count > 0)
+        capture(session, &leaf);
+}
+
+/* ---- deciding ---- */
+
+static bool is_signature_error(int error)
+{
+    return error == ASN_SIG_CONFIRM_E || error == ASN_SIG_HASH_E || error == ASN_SIG_KEY_E;
+}
+
+static bool is_date_error(int error)
+{
+    return error == ASN_AFTER_DATE_E || error == ASN_BEFORE_DATE_E;
+}
+
+static int64_t now_for(const struct tls_context *context)
+{
+    return context->at ? context->at : clock_unix_ms() / 1000;
+}
+
+static bool refuse_malformed(const struct sent *sent, struct tls_failure *failure)
+{
+    failure_set(failure, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+                "certificate %zu of the %zu sent cannot be used: %s", sent->count + 1, sent->all, sent->why);
+    return false;
+}
+
+/* lb's rules first, for they have the better words; then the library's verdict, which holds in any case. A
+ * dry run for another time leaves the dates to lb's rules. */
+static bool decide(struct tls_session *session, int error, size_t depth, const struct sent *sent,
+                   struct path *path, struct tls_failure *failure)
+{
+    struct trust *trust = &session->context->trust;
+    int64_t now = now_for(session->context);
+    if (sent->why)
+        return refuse_malformed(sent, failure);
+    path_build(trust, sent->list, sent->count, now, path);
+    if (!is_signature_error(error) && !path_judge(trust, path, sent->all, now, failure))
+        return false;
+    if (error == 0 || (session->context->at && is_date_error(error)))
+        return true;
+    failure_from_certificate(error, &sent->list[depth < sent->count ? depth : 0], path, failure);
+    return false;
+}
+
+static bool admit(struct tls_session *session, const struct path *path, struct tls_failure *failure)
+{
+    session->verified = path->anchored && capture(session, path);
+    if (!session->verified)
+        failure_set(failure, REASON_NO_MEMORY, internal_error,
+                    "out of memory while keeping the client's certificate");
+    return session->verified;
+}
+
+int verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store)
+{
+    struct tls_session *session = store->userCtx;
+    if (store->totalCerts <= 0)
+        return preverify && session->context->mode == TLS_MUTUAL_OPTIONAL;
+    session->chain_came = session->chain_came || store->totalCerts > 1;
+    if (session->broken)
+        return 0;
+    size_t depth = store->error_depth > 0 ? (size_t)store->error_depth : 0;
+    if (preverify && depth > 0)
+        return 1;
+    struct sent sent;
+    struct path path;
+    struct tls_failure failure;
+    open_sent(store, &sent);
+    int error = preverify ? 0 : store->error ? store->error : VERIFY_CERT_ERROR;
+    if (decide(session, error, depth, &sent, &path, &failure) &&
+        (depth > 0 || admit(session, &path, &failure)))
+        return 1;
+    session->verified = false;
+    capture_offered(session, &sent);
+    session_refuse_now(session, &failure);
+    return 0;
+}
