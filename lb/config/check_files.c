@@ -53,7 +53,9 @@ static void check_context(struct listener *listener, const struct origin *origin
     bool clients = tls->mode == TLS_MUTUAL || tls->mode == TLS_MUTUAL_OPTIONAL;
     if (tls->mode == TLS_OFF)
         return;
-    bool complete = tls->certificate.path && (!clients || tls->client_ca.path) && tls->min <= tls->max;
+    bool complete = tls->certificate.path && tls->min <= tls->max;
+    if (clients)
+        complete = complete && tls->client_ca.path && (!tls->crl_required || tls->client_crl.path);
     bool loaded = !tls->certificate.path || load_pair(listener, problems);
     loaded = load(listener, &tls->client_ca, "the client CA", problems) && loaded;
     loaded = load(listener, &tls->client_crl, "the revocation list", problems) && loaded;

@@ -1,5 +1,6 @@
 #include "lb/config/config.h"
 #include "lb/config/values.h"
+#include "lb/tls/context.h"
 
 /* A cell of a Markdown table: a bar would end it. */
 static void put_cell(FILE *out, const char *text)
@@ -63,6 +64,14 @@ static void put_defaults(FILE *out)
     fputs(".\n", out);
 }
 
+static void put_names(const char *what, const char *const *names, FILE *out)
+{
+    fprintf(out, "\n%s:", what);
+    for (const char *before = " "; *names; names++, before = ", ")
+        fprintf(out, "%s`%s`", before, *names);
+    fputs(".\n", out);
+}
+
 static const char form_of_files[] =
     "# Settings\n\n"
     "A configuration is one or more INI files; those of a folder are read in the byte order of their names, "
@@ -87,5 +96,7 @@ void config_reference(FILE *out)
     put_section(SECTION_GLOBAL, "Once over all files: the process.", out);
     put_defaults(out);
     put_section(SECTION_LISTENER, "Where clients connect, and who is let in.", out);
+    put_names("Names for `ciphers`, each suite by its IANA or its short name", tls_cipher_names(), out);
+    put_names("Names for `groups`", tls_group_names(), out);
     put_section(SECTION_BACKEND, "Servers, and how one of them is chosen.", out);
 }

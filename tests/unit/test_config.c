@@ -10,19 +10,14 @@
 
 #include <cmocka.h>
 
-#include "lb/base/memory.h"
 #include "lb/config/build.h"
-#include "lb/config/check.h"
 #include "lb/config/config.h"
-#include "lb/config/files.h"
-#include "lb/config/keys.h"
 #include "lb/tls/context.h"
 
 #define APP   "[backend app]\nserver = s 127.0.0.1:9001\n"
 #define PLAIN "[listener a]\nbind = 127.0.0.1:8080\nbackend = app\n" APP
 
-static char folder[] = "/tmp/lb-test-XXXXXX", project[4096], told[16384];
-static bool warned;
+static char folder[] = "/tmp/lb-test-XXXXXX", told[16384];
 
 static void write_file(const char *name, const char *text)
 {
@@ -38,7 +33,6 @@ static struct config *load_paths(const char *const *paths, size_t count)
     struct problems problems = {0};
     struct config *config = config_load(paths, count, &problems);
     told[0] = '\0';
-    warned = problems.count > problems.errors;
     for (size_t i = 0; i < problems.count; i++) {
         size_t len = strlen(told);
         problems_format(&problems, i, told + len, sizeof(told) - len - 1);
@@ -441,106 +435,10 @@ static void a_snapshot_lives_until_its_last_reference(void **state)
     config_drop(NULL);
 }
 
-static void every_default_of_the_table_is_a_value_of_its_key(void **state)
-{
-    (void)state;
-    struct problems problems = {0};
-    struct source source = {.problems = &problems};
-    struct draft draft;
-    static const char ini[] = "[global]\n[listener a]\n[backend b]\n";
-    source_read(&source, "x.ini", SLICE_LITERAL(ini));
-    draft_build(&draft, &source, false);
-    assert_int_equal(problems.count, 0);
-    draft_release(&draft);
-    config_destroy(draft.config);
-    source_free(&source);
-    problems_free(&problems);
-}
-
-static void every_key_has_help_and_a_row_in_the_reference(void **state)
-{
-    (void)state;
-    char *text, row[128];
-    size_t len;
-    FILE *out = open_memstream(&text, &len);
-    config_reference(out);
-    fclose(out);
-    for (const struct key *key = keys; key->name; key++) {
-        assert_true(key->help && strlen(key->help) > 10);
-        assert_int_equal(key->help[strlen(key->help) - 1], '.');
-        snprintf(row, sizeof(row), "\n| `%s%s` | ", key->name, key->flags & KEY_PREFIX ? "NAME" : "");
-        if (!strstr(text, row))
-            fail_msg("the reference has no row for %s", key->name);
-    }
-    free(text);
-}
-
-/* Whether a section of the key's kind has it in that source. */
-static bool has_key(const struct source *source, const struct key *key)
-{
-    for (size_t i = 0; i < source->count; i++)
-        for (size_t j = 0; j < source->sections[i].count; j++)
-            if (source->sections[i].entries[j].key == key && source->sections[i].kind == key->kind)
-                return true;
-    return false;
-}
-
-static void every_key_stands_in_the_example_that_shows_all(void **state)
-{
-    (void)state;
-    struct problems problems = {0};
-    struct source source = {.problems = &problems};
-    struct draft draft;
-    char *text, *path = mem_printf("%s/tests/e2e/configs/every-key.ini", project);
-    size_t len;
-    unsetenv("LB_CERTS");
-    assert_true(files_read(path, "the example", FILES_INI_MAX, (struct place){0}, &text, &len, &problems));
-    source_read(&source, "every-key.ini", slice_make(text, len));
-    draft_build(&draft, &source, false);
-    check_settings(&draft, &source, &problems);
-    for (size_t i = 0; i < problems.count; i++)
-        print_error("every-key.ini:%u: %s\n", problems.list[i].line, problems.list[i].text);
-    assert_int_equal(problems.count, 0);
-    for (const struct key *key = keys; key->name; key++)
-        if (!has_key(&source, key))
-            fail_msg("'%s' of %s does not stand in every-key.ini", key->name, keys_heading(key->kind));
-    draft_release(&draft);
-    config_destroy(draft.config);
-    source_free(&source);
-    problems_free(&problems);
-    free(text);
-    free(path);
-}
-
-static void loads_in_the_project(const char *path)
-{
-    assert_int_equal(chdir(project), 0);
-    assert_int_equal(system("certs/make-dev-certs >/dev/null"), 0);
-    struct config *config = load(path);
-    if (told[0])
-        print_error("%s", told);
-    assert_int_equal(chdir(folder), 0);
-    assert_non_null(config);
-    assert_false(warned);
-    config_drop(config);
-}
-
-static void the_example_with_every_key_loads(void **state)
-{
-    (void)state;
-    loads_in_the_project("tests/e2e/configs/every-key.ini");
-}
-
-static void the_demonstration_loads(void **state)
-{
-    (void)state;
-    loads_in_the_project("conf.d");
-}
-
 static int make_files(void **state)
 {
     (void)state;
-    if (!getcwd(project, sizeof(project)) || !tls_library_start() || !mkdtemp(folder) || chdir(folder) != 0)
+    if (!tls_library_start() || !mkdtemp(folder) || chdir(folder) != 0)
         return -1;
     write_file("allow.lua", "function on_authorize(conn) return true end\n");
     return system(
@@ -585,11 +483,6 @@ int main(void)
         cmocka_unit_test(certificates_are_read_at_load),
         cmocka_unit_test(listeners_and_backends_are_found_by_name),
         cmocka_unit_test(a_snapshot_lives_until_its_last_reference),
-        cmocka_unit_test(every_default_of_the_table_is_a_value_of_its_key),
-        cmocka_unit_test(every_key_has_help_and_a_row_in_the_reference),
-        cmocka_unit_test(every_key_stands_in_the_example_that_shows_all),
-        cmocka_unit_test(the_example_with_every_key_loads),
-        cmocka_unit_test(the_demonstration_loads),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
