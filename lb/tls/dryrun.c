@@ -16,26 +16,21 @@ enum {
 
 /* A ClientHello of TLS 1.2, where certificates travel in the clear: every suite of suites.c, every kind of
  * key. */
-static const char HELLO[] = "\x16\x03\x01\x00\x87"             /* record */
-                            "\x01\x00\x00\x83\x03\x03"         /* ClientHello, TLS 1.2 */
-                            "lb dry run lb dry run lb dry run" /* random */
-                            "\x00"                             /* no session */
-                            "\x00\x0e\xc0\x2b\xc0\x2f\xc0\x2c\xc0\x30\xcc\xa9\xcc\xa8" /* suites */
-                            "\x00\xff" /* secure renegotiation */
-                            "\x01\x00" /* no compression */
-                            "\x00\x4c" /* extensions */
-                            "\x00\x0a\x00\x0a\x00\x08\x00\x1d\x00\x17\x00\x18\x00\x19" /* groups */
-                            "\x00\x0b\x00\x02\x01\x00"                                 /* point formats */
-                            "\x00\x17\x00\x00"         /* extended master secret */
-                            "\x00\x0d\x00\x16\x00\x14" /* signature algorithms */
-                            "\x04\x03\x05\x03\x06\x03\x08\x04\x08\x05\x08\x06\x04\x01\x05\x01\x06\x01\x08\x07"
-                            "\x00\x10\x00\x0e\x00\x0c\x02h2\x08http/1.1"; /* ALPN */
-
-static char *put_length(char *out, size_t bytes, size_t number)
-{
-    for (size_t i = bytes; i-- > 0; number >>= 8)
-        out[i] = (char)number;
-    return out + bytes;
+static const char HELLO[] =
+    "\x16\x03\x01\x00\x6d"                                     /* record */
+    "\x01\x00\x00\x69\x03\x03"                                 /* ClientHello, TLS 1.2 */
+    "lb dry run lb dry run lb dry run"                         /* random */
+    "\x00"                                                     /* no session */
+    "\x00\x0e\xc0\x2b\xc0\x2f\xc0\x2c\xc0\x30\xcc\xa9\xcc\xa8" /* suites */
+    "\x00\xff"                                                 /* secure renegotiation */
+    "\x01\x00"                                                 /* no compression */
+    "\x00\x32"                                                 /* extensions */
+    "\x00\x0a\x00\x0a\x00\x08\x00\x1d\x00\x17\x00\x18\x00\x19" /* groups */
+    "\x00\x0b\x00\x02\x01\x00"                                 /* point formats */
+    "\x00\x17\x00\x00"                                         /* extended master secret */
+    "\x00\x0d\x00\x16\x00\x14"                                 /* signature algorithms */
+    "\x04\x03\x05\x03\x06\x03\x08\x04\x08\x05\x08\x06\x04\x01\x05\x01\x06\x01\x08\x07";
+return out + bytes;
 }
 
 /* The Certificate message (RFC 5246, section 7.4.2). */
