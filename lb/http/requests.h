@@ -39,4 +39,3 @@ const char *http_status_phrase(unsigned status);
 const char *http_library(void); /* "llhttp x.y.z" */
 
 #endif
-const char *http_library(void);
