@@ -30,7 +30,12 @@ static const char HELLO[] =
     "\x00\x17\x00\x00"                                         /* extended master secret */
     "\x00\x0d\x00\x16\x00\x14"                                 /* signature algorithms */
     "\x04\x03\x05\x03\x06\x03\x08\x04\x08\x05\x08\x06\x04\x01\x05\x01\x06\x01\x08\x07";
-return out + bytes;
+
+static char *put_length(char *out, size_t bytes, size_t number)
+{
+    for (size_t i = bytes; i-- > 0; number >>= 8)
+        out[i] = (char)number;
+    return out + bytes;
 }
 
 /* The Certificate message (RFC 5246, section 7.4.2). */
