@@ -1,9 +1,12 @@
 /* The values of [listener NAME] that have a form of their own. */
 #include <stdlib.h>
+#include <strings.h>
 
 #include "lb/base/memory.h"
+#include "lb/base/units.h"
 #include "lb/config/config.h"
 #include "lb/config/values.h"
+#include "lb/tls/context.h"
 
 static bool add_bind(const struct setting *setting, struct listener *listener, char *text)
 {
@@ -71,37 +74,61 @@ bool value_client_crl(const struct setting *setting, void *object)
     return one_path(setting, &((struct listener *)object)->tls.client_crl);
 }
 
+/* NULL `names` allows any. */
+static bool is_one_of(const struct setting *setting, const char *word, const char *const *names)
+{
+    for (size_t i = 0; names && names[i]; i++)
+        if (strcasecmp(names[i], word) == 0)
+            return true;
+    if (!names)
+        return true;
+    const char *near = units_nearest(word, names);
+    problems_add(setting->problems, setting->place, "%s: there is no '%.60s': %s %s", setting->name, word,
+                 near ? "did you mean" : "names are such as", near ? near : names[0]);
+    return false;
+}
+
+static bool append_word(const struct setting *setting, char **list, struct slice word, const char *joint,
+                        const char *const *names)
+{
+    if (word.len > 255)
+        return value_refuse(setting, "a name of the list has more than 255 bytes");
+    char *name = mem_copy_n(word.data, word.len);
+    bool good = is_one_of(setting, name, names);
+    char *longer = mem_printf("%s%s%s", *list ? *list : "", *list ? joint : "", name);
+    free(*list);
+    free(name);
+    *list = longer;
+    return good;
+}
+
 /* Appends the words of the value to *list, with `joint` between them. */
-static bool append_list(const struct setting *setting, char **list, const char *separators, const char *joint)
+static bool append_list(const struct setting *setting, char **list, const char *separators, const char *joint,
+                        const char *const *names)
 {
     const char *at = setting->value;
+    bool good = true;
     struct slice word = value_word(&at, separators);
     if (word.len == 0)
         return value_refuse(setting, "there is no name in the list");
-    for (; word.len; word = value_word(&at, separators)) {
-        if (word.len > 255)
-            return value_refuse(setting, "a name of the list has more than 255 bytes");
-        char *longer =
-            mem_printf("%s%s%.*s", *list ? *list : "", *list ? joint : "", (int)word.len, word.data);
-        free(*list);
-        *list = longer;
-    }
-    return true;
+    for (; word.len; word = value_word(&at, separators))
+        good = append_word(setting, list, word, joint, names) && good;
+    return good;
 }
 
 bool value_ciphers(const struct setting *setting, void *object)
 {
-    return append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":");
+    return append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":", tls_cipher_names());
 }
 
 bool value_groups(const struct setting *setting, void *object)
 {
-    return append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":");
+    return append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":", tls_group_names());
 }
 
 bool value_alpn(const struct setting *setting, void *object)
 {
-    return append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",");
+    return append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",", NULL);
 }
 
 bool value_option(const struct setting *setting, void *object)

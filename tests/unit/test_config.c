@@ -273,12 +273,12 @@ static void a_list_of_the_section_replaces_the_one_of_defaults(void **state)
     struct source source = {.problems = &problems};
     struct draft draft;
     static const char ini[] =
-        "[defaults]\nciphers = A\nciphers = B, C\n[listener a]\n[listener b]\nciphers = D:E\nciphers = F\n";
+        "[defaults]\nalpn = A\nalpn = B, C\n[listener a]\n[listener b]\nalpn = D,E\nalpn = F\n";
     source_read(&source, "x.ini", SLICE_LITERAL(ini));
     draft_build(&draft, &source, false);
     assert_int_equal(problems.count, 0);
-    assert_string_equal(draft.config->listeners[0].tls.ciphers, "A:B:C");
-    assert_string_equal(draft.config->listeners[1].tls.ciphers, "D:E:F");
+    assert_string_equal(draft.config->listeners[0].tls.alpn, "A,B,C");
+    assert_string_equal(draft.config->listeners[1].tls.alpn, "D,E,F");
     draft_release(&draft);
     config_destroy(draft.config);
     source_free(&source);

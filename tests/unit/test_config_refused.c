@@ -210,9 +210,9 @@ static const struct refusal refusals[] = {
     {"a_backend_without_servers_is_refused", LISTENER "[backend app]\n",
      "4: [backend app] has no servers: add 'server = NAME ADDRESS:PORT'"},
     {"tls_settings_without_tls_are_refused",
-     LISTENER "certificate = server.pem server.key\ntls-min = 1.3\nciphers = A\n" APP,
+     LISTENER "certificate = server.pem server.key\ntls-min = 1.3\nalpn = h2\n" APP,
      "4: 'certificate' has no effect with tls = off: set 'tls', or remove it\n5: 'tls-min' has no\n6: "
-     "'ciphers' has no"},
+     "'alpn' has no"},
     {"tls_without_certificate_is_refused", LISTENER "tls = one-way\n" APP,
      "1: [listener a]: tls = one-way needs 'certificate"},
     {"mutual_tls_without_client_ca_is_refused",
@@ -255,6 +255,28 @@ static const struct refusal refusals[] = {
      "5: cannot read the certificate /"},
     {"a_certificate_over_16_mb_is_refused", LISTENER "tls = one-way\ncertificate = huge.pem\n" APP,
      "5: the certificate huge.pem has more than 16 MB: is it the right file?"},
+    {"a_key_of_another_certificate_is_refused",
+     LISTENER "tls = one-way\ncertificate = server.pem other.key\n" APP,
+     "5: the key in other.key does not belong to"},
+    {"a_certificate_file_without_certificate_is_refused",
+     LISTENER "tls = one-way\ncertificate = server.key\n" APP, "5: server.key holds"},
+    {"a_client_ca_without_certificate_is_refused",
+     LISTENER "tls = mutual\ncertificate = server.pem server.key\nclient-ca = server.key\n" APP,
+     "6: server.key holds"},
+    {"an_unknown_cipher_is_refused", ONE_WAY "ciphers = RC4\n" APP,
+     "6: ciphers: there is no 'RC4': names are such as TLS_AES_128_GCM_SHA256"},
+    {"an_unknown_group_is_refused", ONE_WAY "groups = X25520\n" APP,
+     "6: groups: there is no 'X25520': did you mean X25519"},
+    {"a_script_that_is_not_there_is_refused", LISTENER "script = none.lua\n" APP,
+     "4: script none.lua cannot be read: No such file"},
+    {"a_script_that_does_not_compile_is_refused", LISTENER "script = broken.lua\n" APP,
+     "broken.lua:3: ')' expected"},
+    {"a_script_without_hook_is_refused", LISTENER "script = idle.lua\n" APP,
+     "idle.lua: the script defines no hook"},
+    {"certificate_and_script_are_checked_beside_other_problems",
+     "[listener a]\nbind = x\nscript = none.lua\ntls = one-way\ncertificate = server.pem other.key\n",
+     "1: [listener a] needs 'backend = NAME'\n2: bind = x: write\n3: script none.lua cannot be read\n5: the "
+     "key in other.key"},
 };
 
 static char folder[] = "/tmp/lb-test-XXXXXX";
@@ -318,12 +340,15 @@ static int make_files(void **state)
         return -1;
     write_file("empty.pem", "");
     write_file("huge.pem", "");
+    write_file("broken.lua", "\nfunction on_authorize(conn\n");
+    write_file("idle.lua", "local idle = true\n");
     write_file("allow.lua", "function on_authorize(conn) return true end\n");
     if (truncate("huge.pem", (16 << 20) + 1) != 0)
         return -1;
     return system(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost "
-        "-keyout server.key -out server.pem 2>openssl.txt && cp server.pem ca.pem");
+        "-keyout server.key -out server.pem 2>openssl.txt && cp server.pem ca.pem && openssl genpkey "
+        "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.key");
 }
 
 static int remove_files(void **state)
