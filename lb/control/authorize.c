@@ -91,7 +91,6 @@ static bool read_time(struct run *run, const char *text)
         return false;
     }
     run->now_ms = (int64_t)timegm(&tm) * 1000;
-    tls_library_set_time(run->now_ms / 1000);
     return true;
 }
 
@@ -272,29 +271,27 @@ static int decide(struct run *run, const struct certificate *chain, size_t count
     return ask_script(run, &conn);
 }
 
+static int judged(struct run *run, bool admitted, const struct tls_dry_run *dry)
+{
+    if (admitted)
+        return decide(run, dry->chain, dry->count);
+    print_verdict(run, "deny", dry->failure.reason, dry->failure.text);
+    return DENIED;
+}
+
 static int verify_and_decide(struct run *run)
 {
     enum tls_mode mode = run->listener->tls.mode;
-    struct tls_failure failure = {0};
-    struct tls_session *session = NULL;
-    size_t count = 0;
+    struct problems problems = {0};
+    struct tls_dry_run dry;
     if (mode == TLS_OFF || mode == TLS_ONE_WAY) {
         puts("this listener asks for no certificate: the one given is not looked at");
         return decide(run, NULL, 0);
     }
-    if (run->count == 0 && mode == TLS_MUTUAL_OPTIONAL)
-        return decide(run, NULL, 0);
-    if (run->count == 0) {
-        print_verdict(run, "deny", REASON_CERTIFICATE_MISSING, reason_meaning(REASON_CERTIFICATE_MISSING));
-        return DENIED;
-    }
-    if (!tls_dry_run(&run->listener->tls, run->der, run->count, &failure, &session)) {
-        print_verdict(run, "deny", failure.reason, failure.text);
-        return DENIED;
-    }
-    const struct certificate *chain = tls_session_chain(session, &count);
-    int code = decide(run, chain, count);
-    tls_session_free(session);
+    bool admitted = tls_dry_run(&run->listener->tls, run->der, run->count, run->now_ms / 1000, &problems, &dry);
+    int code = judged(run, admitted, &dry);
+    tls_dry_run_end(&dry);
+    problems_free(&problems);
     return code;
 }
 

@@ -88,21 +88,23 @@ static struct service *same_listener(struct generation *generation, const char *
 }
 
 /* Would the newest rules verify what this client has proven? */
-static bool verified_under(const struct conn *conn, const struct tls_settings *settings,
-                           struct tls_failure *failure)
+static bool verified_under(const struct conn *conn, const struct tls_settings *settings, struct tls_failure *failure)
 {
     struct slice der[CHAIN_MAX];
+    struct problems problems = {0};
+    struct tls_dry_run run;
     size_t count;
     const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
     if (settings->mode != TLS_MUTUAL && (settings->mode != TLS_MUTUAL_OPTIONAL || count == 0))
         return true;
-    failure->reason = REASON_CERTIFICATE_MISSING;
-    if (count == 0)
-        return false;
-    count = count < CHAIN_MAX ? count : CHAIN_MAX;
-    for (size_t i = 0; i < count; i++)
+    size_t sent = count > 1 ? count - 1 : count; /* without the anchor, which the new rules must have themselves */
+    for (size_t i = 0; i < sent && i < CHAIN_MAX; i++)
         der[i] = chain[i].der;
-    return tls_dry_run(settings, der, count, failure);
+    bool good = tls_dry_run(settings, der, sent < CHAIN_MAX ? sent : CHAIN_MAX, 0, &problems, &run);
+    *failure = run.failure;
+    tls_dry_run_end(&run);
+    problems_free(&problems);
+    return good;
 }
 
 static void move_to(struct conn *conn, struct service *service)
