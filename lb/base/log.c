@@ -34,6 +34,7 @@ struct log_sink {
     pthread_t writer;
     int wake; /* eventfd */
     atomic_bool asleep, stop;
+    atomic_ullong stop_until_ms;
     atomic_int format, level;
     atomic_ullong dropped;
     unsigned long long dropped_told; /* writer only */
@@ -71,17 +72,24 @@ static void take_next_fd(struct log_sink *sink)
     pthread_mutex_unlock(&sink->lock);
 }
 
+/* How long the writer may still wait; -1 for as long as it takes. The end as a whole has one deadline. */
+static int patience_ms(const struct log_sink *sink)
+{
+    if (!atomic_load(&sink->stop))
+        return -1;
+    uint64_t now = clock_us() / 1000, until = atomic_load(&sink->stop_until_ms);
+    return now < until ? (int)(until - now) : 0;
+}
+
 /* False when lb is closing and the reader has not moved for too long. */
 static bool wait_writable(struct log_sink *sink)
 {
     struct pollfd ready = {.fd = sink->fd, .events = POLLOUT};
-    int waited = 0;
-    while (poll(&ready, 1, 100) <= 0) {
+    while (poll(&ready, 1, patience_ms(sink) < 0 ? 100 : patience_ms(sink)) <= 0) {
+        if (patience_ms(sink) == 0)
+            return false;
         take_next_fd(sink);
         ready.fd = sink->fd;
-        waited += 100;
-        if (atomic_load(&sink->stop) && waited >= CLOSE_MS)
-            return false;
     }
     return true;
 }
@@ -215,6 +223,7 @@ struct log_sink *log_open(const char *target, enum log_format format, enum log_l
 
 void log_close(struct log_sink *sink)
 {
+    atomic_store(&sink->stop_until_ms, clock_us() / 1000 + CLOSE_MS);
     atomic_store(&sink->stop, true);
     uint64_t one = 1;
     while (write(sink->wake, &one, sizeof(one)) < 0 && errno == EINTR)

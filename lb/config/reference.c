@@ -41,7 +41,7 @@ static void put_row(const struct key *key, FILE *out)
 
 static void put_section(enum section_kind kind, const char *intro, FILE *out)
 {
-    fprintf(out, "\n## %s\n\n%s\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
+    fprintf(out, "\n### %s\n\n%s\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
             keys_heading(kind), intro);
     for (const struct key *key = keys; key->name; key++)
         if (key->kind == kind)
@@ -51,7 +51,7 @@ static void put_section(enum section_kind kind, const char *intro, FILE *out)
 static void put_defaults(FILE *out)
 {
     fprintf(out,
-            "\n## %s\n\nOnce over all files; it holds for every listener and backend of all files that does "
+            "\n### %s\n\nOnce over all files; it holds for every listener and backend of all files that does "
             "not set the key "
             "itself.\nThe keys that may stand there:",
             keys_heading(SECTION_DEFAULTS));
@@ -73,7 +73,6 @@ static void put_names(const char *what, const char *const *names, FILE *out)
 }
 
 static const char form_of_files[] =
-    "# Settings\n\n"
     "A configuration is one or more INI files; those of a folder are read in the byte order of their names, "
     "`*.ini` only. A\n"
     "section stands in one place; its settings are `key = value`, one on each line of at most 199 bytes, "

@@ -18,6 +18,7 @@ struct acceptor {
     uv_poll_t poll;
     int fd;
     bool active;
+    acceptor_may *may;
     acceptor_taken *taken;
     acceptor_starved *starved;
     void *context;
@@ -28,7 +29,7 @@ static bool out_of_resources(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-enum took { TOOK, TOOK_LAST, NOTHING };
+enum took { TOOK, NOTHING };
 
 static enum took take_failed(struct acceptor *acceptor, int error)
 {
@@ -47,7 +48,16 @@ static enum took take_one(struct acceptor *acceptor)
     int fd = accept4(acceptor->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return take_failed(acceptor, errno);
-    return acceptor->taken(acceptor->context, fd, &peer) ? TOOK : TOOK_LAST;
+    acceptor->taken(acceptor->context, fd, &peer);
+    return TOOK;
+}
+
+static bool may_take(struct acceptor *acceptor)
+{
+    if (acceptor->may(acceptor->context))
+        return true;
+    acceptor_pause(acceptor);
+    return false;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -55,19 +65,20 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct acceptor *acceptor = poll->data;
     (void)status;
     (void)events;
-    for (int i = 0; i < BATCH && acceptor->active && take_one(acceptor) == TOOK; i++)
+    for (int i = 0; i < BATCH && acceptor->active && may_take(acceptor) && take_one(acceptor) == TOOK; i++)
         ;
 }
 
-struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_taken *taken, acceptor_starved *starved,
-                              void *context, int *error)
+struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_may *may, acceptor_taken *taken,
+                              acceptor_starved *starved, void *context, int *error)
 {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
     if (!acceptor) {
         *error = UV_ENOMEM;
         return NULL;
     }
-    *acceptor = (struct acceptor){.fd = fd, .taken = taken, .starved = starved, .context = context};
+    *acceptor =
+        (struct acceptor){.fd = fd, .may = may, .taken = taken, .starved = starved, .context = context};
     *error = uv_poll_init(loop, &acceptor->poll, fd);
     if (*error != 0) {
         free(acceptor);

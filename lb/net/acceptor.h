@@ -20,8 +20,8 @@ typedef bool acceptor_taken(void *context, int fd, const struct addr *peer);
 typedef void acceptor_starved(void *context, int error);
 
 /* Takes the listening, non-blocking socket. NULL: *error is a negative errno. It accepts at once. */
-struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_taken *taken, acceptor_starved *starved,
-                              void *context, int *error);
+struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_may *may, acceptor_taken *taken,
+                              acceptor_starved *starved, void *context, int *error);
 void acceptor_pause(struct acceptor *acceptor);
 void acceptor_resume(struct acceptor *acceptor);
 

@@ -44,20 +44,17 @@ static bool full(const struct door *door)
                 listener->max_connections);
 }
 
-static void pause_door(struct door *door)
+static bool may_take(void *context)
 {
-    door->waiting = true;
-    acceptor_pause(door->acceptor);
+    struct door *door = context;
+    door->waiting = full(door);
+    return !door->waiting;
 }
 
-static bool on_taken(void *context, int fd, const struct addr *peer)
+static void on_taken(void *context, int fd, const struct addr *peer)
 {
     struct door *door = context;
     conn_accept(&door->worker->proxy, door->service, fd, peer);
-    if (!full(door))
-        return true;
-    pause_door(door);
-    return false;
 }
 
 #define STARVED_REST_MS 100
@@ -134,7 +131,7 @@ static void open_door(struct worker *worker, const struct socket_plan *plan, str
     struct door *door = mem_new(sizeof(*door));
     int error = 0;
     *door = (struct door){.worker = worker, .addr = plan->addr, .service = service, .keep = true};
-    door->acceptor = acceptor_new(&worker->loop, plan->fd, on_taken, on_starved, door, &error);
+    door->acceptor = acceptor_new(&worker->loop, plan->fd, may_take, on_taken, on_starved, door, &error);
     if (!door->acceptor) {
         log_event(worker->proxy.log, LOG_ERROR, "listener %s: cannot watch its socket: %s",
                   service->listener->name, uv_strerror(error));

@@ -18,9 +18,11 @@ static WOLFSSL_METHOD *method_for(const struct tls_settings *settings)
 }
 
 /* Every connection is verified in full: nothing of an earlier one is taken up. */
-static bool forbid_resumption(WOLFSSL_CTX *ctx)
+static bool forbid_resumption(WOLFSSL_CTX *ctx, const struct tls_settings *settings)
 {
-    return wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0 && wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS &&
+    /* A context that cannot speak TLS 1.3 refuses to be told about its tickets. */
+    return (settings->max == TLS_1_2 || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0) &&
+           wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS &&
            wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) == WOLFSSL_SUCCESS;
 }
 
@@ -110,8 +112,8 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
     good = set_suites_and_groups(context->ctx, settings, place, problems) && good;
     good = identity_load(context->ctx, settings, place, problems) && good;
     good = set_clients(context, settings, place, problems) && good;
-    if (good && !forbid_resumption(context->ctx)) {
-        problems_add(problems, place, "wolfSSL cannot switch resumption off");
+    if (good && !forbid_resumption(context->ctx, settings)) {
+        problems_add(problems, place, "wolfSSL cannot switch resumption off: build it as docker/install-deps does");
         return false;
     }
     io_attach(context->ctx);
