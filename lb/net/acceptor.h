@@ -12,9 +12,12 @@
 
 struct acceptor;
 
-/* A new connection: a non-blocking, close-on-exec socket that the callee owns now. False: take no more for
- * now. */
-typedef bool acceptor_taken(void *context, int fd, const struct addr *peer);
+/* Asked before each accept. False: what waits stays in the kernel's queue, and the acceptor rests until
+ * acceptor_resume. */
+typedef bool acceptor_may(void *context);
+
+/* A new connection: a non-blocking, close-on-exec socket that the callee owns now. */
+typedef void acceptor_taken(void *context, int fd, const struct addr *peer);
 
 /* accept failed for want of descriptors or memory; the acceptor rests until acceptor_resume. */
 typedef void acceptor_starved(void *context, int error);
