@@ -231,7 +231,7 @@ def test_a_server_killed_in_the_middle_of_a_transfer_resets_the_client(lb, origi
 def test_a_client_that_resets_in_the_middle_of_a_transfer_frees_the_server(lb, origin, way, kind):
     behind = origin(source(256 * MB))
     way(kind, behind)
-    idle = lb.idle_descriptors()
+    idle = lb.descriptors()
     sock = way.open()
     client.receive(sock, MB)
     reset(sock)

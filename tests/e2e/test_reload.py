@@ -53,8 +53,7 @@ class Stream:
     def _run(self):
         while not self.ended:
             try:
-                with client.tls(self.pki, self.port, using=self.using) as sock:
-                    assert client.ask(sock) == b"ping"
+                assert client.echoes(self.pki, self.port, using=self.using)
                 self.count += 1
             except Exception as error:  # pylint: disable=broad-except
                 self.failures.append(repr(error))
@@ -68,7 +67,7 @@ class Stream:
         for thread in self.threads:
             thread.join()
         for sock in self.held:
-            sock.close()
+            client.end(sock)
 
 
 @pytest.mark.heavy
@@ -190,16 +189,16 @@ BREAKS = [value for name, value in list(globals().items()) if name.startswith("b
 @pytest.mark.parametrize("break_it", BREAKS, ids=[one.__name__[7:].replace("_", " ") for one in BREAKS])
 def test_a_broken_configuration_is_refused_with_its_reason_and_everything_goes_on(lb, pki, served, break_it):
     lb.pki = pki
+    idle = lb.descriptors()
     with client.tls(pki, lb.port, "good") as held:
         client.ask(held)
-        idle = lb.idle_descriptors()
         named = break_it(lb)
         errors = lb.reload(None, expect="reload refused")
         assert any(named in error for error in errors), errors
         assert client.ask(held) == b"ping"
         assert client.echoes(pki, lb.port, "good")
         assert refusal(pki, lb.port, "revoked").alert == 44
-        until(lambda: lb.descriptors() <= idle, "no socket or file to stay open after a refused reload")
+    lb.wait_descriptors(idle)
     assert lb.metric("lb_reloads_total", result="refused") == 1
     generations = {line["generation"] for line in lb.wait_connections(3, listener="main")}
     assert len(generations) == 1
@@ -367,7 +366,7 @@ def test_a_connection_finishes_on_its_generation_which_is_freed_then(lb, pki, se
 def test_many_reloads_leave_no_memory_behind(lb, served):
     for _ in range(10):
         lb.reload()
-    before, descriptors = lb.rss(), lb.idle_descriptors()
+    before, descriptors = lb.rss(), lb.descriptors()
     for _ in range(scaled(60, 20)):
         lb.reload()
     lb.wait_descriptors(descriptors)

@@ -166,7 +166,6 @@ class Pki:
         self.issue("good-odd-name", self.root, subject=[
             ("O", 'Quote " and \\ slash'), ("OU", "a, b = c + d; <e>"), ("CN", "Zoë #1 ☃")])
         self.issue("good-long-name", self.root, subject=[("OU", '"☃\\' * 20)] * 30 + [("CN", "long")])
-        self.issue("good-multi-valued", self.root, subject=[("CN", "multi"), ("OU", "payments")], one_rdn=True)
 
     def _bad_clients(self):
         root, between = self.root, self.intermediate
@@ -185,6 +184,9 @@ class Pki:
         self.issue("too-deep", self[f"deep{TOO_DEEP - 1}"],
                    between=[self[f"deep{number}"] for number in reversed(range(TOO_DEEP))])
         self.issue("leaf-as-authority", self["good"], between=[self["good"]])
+        self.issue("multi-valued", root, subject=[("CN", "multi"), ("OU", "payments")], one_rdn=True)
+        impostor = self.issue("impostor", root, is_ca=True, usage=(), subject=[("O", "Test"), ("CN", "Test intermediate")])
+        self.issue("below-impostor", between, between=[impostor])
         self.issue("weak-rsa", root, key="rsa1024")
         self.issue("weak-sha1", root, digest=hashes.SHA1())
         self.issue("newline-in-name", root, subject=[("OU", "payments"), ("CN", 'x\n{"level":"error"}')])

@@ -162,24 +162,20 @@ class Lb:
         raise AssertionError("lb has ended")
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """What is open, without /dev/null, which libuv opens once in each thread when it likes."""
+        folder = f"/proc/{self.process.pid}/fd"
+        found = []
+        for name in os.listdir(folder):
+            try:
+                found.append(os.readlink(f"{folder}/{name}"))
+            except FileNotFoundError:
+                pass
+        return sorted(one for one in found if one != "/dev/null")
 
-    def idle_descriptors(self):
-        """How many are open once every thread has started."""
-        last = []
-
-        def settled():
-            last.append(self.descriptors())
-            return len(last) >= 10 and len(set(last[-10:])) == 1
-        until(settled, "the number of descriptors to settle")
-        return last[-1]
-
-    def wait_descriptors(self, count):
-        """Until as many are open as before: nothing leaked."""
-        def listed():
-            folder = f"/proc/{self.process.pid}/fd"
-            return [os.readlink(f"{folder}/{name}") for name in sorted(os.listdir(folder), key=int)]
-        until(lambda: self.descriptors() == count, lambda: f"{count} descriptors, open are {listed()}")
+    def wait_descriptors(self, expected):
+        """Until as many are open as in `expected`: nothing leaked."""
+        until(lambda: len(self.descriptors()) == len(expected),
+              lambda: f"{len(expected)} descriptors, open are {self.descriptors()}")
 
     # --- the end -------------------------------------------------------------------------------------------------
 
