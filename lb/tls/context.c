@@ -14,7 +14,7 @@ static WOLFSSL_METHOD *method_for(const struct tls_settings *settings)
 {
     if (settings->min == TLS_1_3)
         return wolfTLSv1_3_server_method();
-    return settings->max == TLS_1_2 ? wolfTLSv1_2_server_method() : wolfTLS_server_method();
+    return wolfTLS_server_method();
 }
 
 /* Every connection is verified in full: nothing of an earlier one is taken up. */
@@ -41,24 +41,25 @@ static bool set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, 
         problems_add(problems, place, "the lowest TLS version is above the highest");
         return false;
     }
+    if (settings->max == TLS_1_2)
+        wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_TLSv1_3);
     if (settings->min == TLS_1_3 || wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS)
         return true;
     problems_add(problems, place, "wolfSSL cannot be limited to TLSv1.2 and above");
     return false;
 }
 
-static bool set_suites_and_groups(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
-                                  struct problems *problems)
+static bool set_suites_and_groups(struct tls_context *context, const struct tls_settings *settings,
+                                  struct place place, struct problems *problems)
 {
     char suites[SUITES_TEXT_MAX];
-    int groups[GROUPS_MAX], count;
     bool good = suites_read(settings, place, problems, suites);
-    good = groups_read(settings, place, problems, groups, &count) && good;
+    good = groups_read(settings, place, problems, context->groups, &context->group_count) && good;
     if (!good)
         return false;
-    if (wolfSSL_CTX_set_cipher_list(ctx, suites) != WOLFSSL_SUCCESS)
+    if (wolfSSL_CTX_set_cipher_list(context->ctx, suites) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the ciphers %s", suites);
-    else if (wolfSSL_CTX_set_groups(ctx, groups, count) != WOLFSSL_SUCCESS)
+    else if (wolfSSL_CTX_set_groups(context->ctx, context->groups, context->group_count) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the groups");
     else
         return true;
@@ -109,11 +110,12 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
                  struct problems *problems)
 {
     bool good = set_versions(context->ctx, settings, place, problems);
-    good = set_suites_and_groups(context->ctx, settings, place, problems) && good;
+    good = set_suites_and_groups(context, settings, place, problems) && good;
     good = identity_load(context->ctx, settings, place, problems) && good;
     good = set_clients(context, settings, place, problems) && good;
     if (good && !forbid_resumption(context->ctx, settings)) {
-        problems_add(problems, place, "wolfSSL cannot switch resumption off: build it as docker/install-deps does");
+        problems_add(problems, place,
+                     "wolfSSL cannot switch resumption off: build it as docker/install-deps does");
         return false;
     }
     io_attach(context->ctx);
@@ -130,6 +132,8 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, struct 
     struct tls_context *context = mem_new(sizeof *context);
     atomic_init(&context->users, 1);
     context->mode = settings->mode;
+    context->min = settings->min;
+    context->max = settings->max;
     context->alpn = mem_copy(settings->alpn);
     context->ctx = wolfSSL_CTX_new(method_for(settings));
     if (!context->ctx)

@@ -7,6 +7,7 @@
 #include "lb/tls/context.h"
 #include "lb/tls/library.h"
 #include "lb/tls/path.h"
+#include "lb/tls/suites.h"
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
@@ -14,7 +15,9 @@ struct tls_context {
     enum tls_mode mode;
     struct trust trust; /* empty in one-way mode */
     char *alpn;         /* NULL: none */
-    int64_t at;         /* unix seconds that certificates are judged at; 0: the clock's */
+    enum tls_version min, max;
+    int groups[GROUPS_MAX], group_count; /* in order of preference */
+    int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
 };
 
 void context_hold(struct tls_context *context);

@@ -144,9 +144,13 @@ static const char *read_versions(struct reader body, struct hello *out)
     if (!take_vector(&body, 1, &list) || body.left != 0 || list.left == 0 || list.left % 2 != 0)
         return "the supported_versions extension is malformed";
     out->version_max = 0;
-    while (take(&list, 2, &version))
-        if (version >= 0x0300 && version <= 0x0304 && version > out->version_max)
-            out->version_max = (uint16_t)version;
+    out->version_min = 0xffff;
+    while (take(&list, 2, &version)) {
+        if (version < 0x0300 || version > 0x0304)
+            continue;
+        out->version_max = version > out->version_max ? (uint16_t)version : out->version_max;
+        out->version_min = version < out->version_min ? (uint16_t)version : out->version_min;
+    }
     return NULL;
 }
 
@@ -247,6 +251,7 @@ static const char *read_body(struct reader in, struct hello *out)
     if (session.left > 32 || suites.left < 2 || suites.left % 2 != 0 || compression.left == 0)
         return "a length in the ClientHello is wrong";
     out->legacy_version = out->version_max = (uint16_t)(version > 0x0303 ? 0x0303 : version);
+    out->version_min = 0x0300; /* of what comes before TLS 1.3, all below the highest is offered */
     out->offers_ecdsa = out->offers_rsa = true;
     if (in.left > 0) {
         if (!take_vector(&in, 2, &extensions) || in.left != 0)

@@ -26,6 +26,7 @@ enum hello_result {
 struct hello {
     char name[HELLO_NAME_MAX + 1]; /* SNI, normalized (lower case, no trailing dot); "" when absent */
     uint16_t version_max;          /* highest offered that we know of: 0x0304, 0x0303, ... */
+    uint16_t version_min;          /* lowest of them */
     uint16_t legacy_version;
     bool offers_ecdsa, offers_rsa; /* by signature_algorithms; both true when the extension is absent */
     bool offers_psk;

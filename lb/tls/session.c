@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lb/tls/failure.h"
+#include "lb/tls/precheck.h"
 #include "lb/tls/session_parts.h"
 
 enum {
@@ -149,9 +150,25 @@ static enum tls_result finish_handshake(struct tls_session *session)
     return TLS_FAILED;
 }
 
+/* Only a hello that is there in one piece, as hello_read gives it, is looked at: any other is left to
+ * wolfSSL. */
+static bool hello_is_acceptable(struct tls_session *session, struct slice in)
+{
+    char flat[HELLO_MAX + 5];
+    struct hello hello;
+    struct slice record;
+    struct tls_failure failure;
+    session->started = true;
+    if (hello_read(in, flat, &hello, &record) != HELLO_COMPLETE ||
+        precheck_hello(session->context, &hello, &failure))
+        return true;
+    session_refuse_now(session, &failure);
+    return false;
+}
+
 enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
 {
-    if (session->broken)
+    if (session->broken || (!session->started && !hello_is_acceptable(session, in)))
         return TLS_FAILED;
     if (session->done)
         return TLS_OK;
