@@ -55,6 +55,34 @@ static int set_metatable(lua_State *L)
     return 1;
 }
 
+/* The original runs the handler where the error is raised: below the hook that counts, if that raised it,
+ * where nothing is counted. Here it runs after the function has been left. Stack: the handler, then what the
+ * call gave. */
+static int handled(lua_State *L, int status, lua_KContext context)
+{
+    (void)context;
+    if (status == LUA_OK || status == LUA_YIELD) {
+        lua_pushboolean(L, true);
+        lua_replace(L, 1);
+        return lua_gettop(L);
+    }
+    if (limits_tripped(script_of(L)))
+        limits_raise(L);
+    lua_pcall(L, 1, 1, 0);
+    lua_pushboolean(L, false);
+    lua_insert(L, -2);
+    return 2;
+}
+
+static int xp_call(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 1);
+    lua_copy(L, 2, 1);
+    lua_replace(L, 2);
+    return handled(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, handled), 0);
+}
+
 static int collect_garbage(lua_State *L)
 {
     const char *what = luaL_optstring(L, 1, "collect");
@@ -72,6 +100,7 @@ static void open_base(lua_State *L)
                                    {"collectgarbage", collect_garbage},
                                    {"print", api_lb_print},
                                    {"require", load_require},
+                                   {"xpcall", xp_call},
                                    {NULL, NULL}};
     lua_pushcfunction(L, luaopen_base);
     lua_call(L, 0, 1);
