@@ -7,24 +7,45 @@
 
 #include "lb/base/memory.h"
 
-static void append(struct problems *problems, struct place place, bool warning, const char *format,
-                   va_list args)
+static bool same_file(const char *a, const char *b)
 {
-    struct problem *entry;
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool told(const struct problems *problems, struct place place, const char *text)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *entry = &problems->list[i];
+        if (entry->line == place.line && same_file(entry->file, place.file) && strcmp(entry->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void append(struct problems *problems, struct place place, bool warning, char *text)
+{
+    if (told(problems, place, text)) {
+        free(text);
+        return;
+    }
     problems->list = mem_grow(problems->list, (problems->count + 1) * sizeof(*problems->list));
-    entry = &problems->list[problems->count++];
-    *entry = (struct problem){.file = mem_copy(place.file), .line = place.line, .warning = warning};
-    if (vasprintf(&entry->text, format, args) < 0)
-        entry->text = mem_copy("(no memory for the text)");
+    problems->list[problems->count++] =
+        (struct problem){.file = mem_copy(place.file), .line = place.line, .warning = warning, .text = text};
     if (!warning)
         problems->errors++;
+}
+
+__attribute__((format(printf, 1, 0))) static char *print(const char *format, va_list args)
+{
+    char *text = NULL;
+    return vasprintf(&text, format, args) < 0 ? mem_copy("(no memory for the text)") : text;
 }
 
 void problems_add(struct problems *problems, struct place place, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    append(problems, place, false, format, args);
+    append(problems, place, false, print(format, args));
     va_end(args);
 }
 
@@ -32,13 +53,8 @@ void problems_warn(struct problems *problems, struct place place, const char *fo
 {
     va_list args;
     va_start(args, format);
-    append(problems, place, true, format, args);
+    append(problems, place, true, print(format, args));
     va_end(args);
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static size_t first_seen(const struct problems *problems, const char *file)

@@ -26,6 +26,7 @@ struct problems {
     size_t errors; /* entries that are not warnings */
 };
 
+/* The same text at the same place is kept once. */
 void problems_add(struct problems *problems, struct place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void problems_warn(struct problems *problems, struct place place, const char *format, ...)

@@ -246,6 +246,17 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     buf->len = stream->thread->queued > QUEUED_HIGH ? INPUT_SMALL : NET_INPUT_MAX;
 }
 
+/* On a hang-up libuv reports the end without reading, which hides a reset: a cut transfer would pass for a
+ * complete one. */
+static bool was_reset(struct stream *stream)
+{
+    uv_os_fd_t fd;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    return uv_fileno(&stream->uv.handle, &fd) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
+}
+
 static void on_read(uv_stream_t *uv, ssize_t got, const uv_buf_t *buf)
 {
     struct stream *stream = uv->data;
@@ -253,7 +264,7 @@ static void on_read(uv_stream_t *uv, ssize_t got, const uv_buf_t *buf)
         return;
     if (got < 0)
         stop_reading(stream);
-    if (got == UV_EOF)
+    if (got == UV_EOF && !was_reset(stream))
         peer_ended(stream);
     else if (got < 0)
         stream->events->failed(stream, STREAM_RESET);

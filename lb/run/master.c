@@ -157,16 +157,14 @@ static void tell_serving(struct master *master)
 }
 
 /* False: the process ends with EXIT_CANNOT_RUN; the reason is on stderr. */
-static bool start(struct master *master, struct config *config)
+static bool start(struct master *master, struct config *config, struct problems *problems)
 {
-    struct problems problems = {0};
     const char *why = "";
     bool good = start_workers(master, config->workers, &why);
     if (!good)
         fprintf(stderr, "lb: cannot start: %s\n", why);
-    good = good && master_publish(master, config_hold(config), &problems);
-    print_problems(&problems);
-    problems_free(&problems);
+    good = good && master_publish(master, config_hold(config), problems);
+    print_problems(problems);
     if (!good)
         return false;
     if (master->hooks->started(master, master->hooks->context, &why))
@@ -198,18 +196,21 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
                             .path_count = count,
                             .hooks = hooks,
                             .started_unix_ms = clock_unix_ms()};
-    print_problems(&problems);
-    problems_free(&problems);
-    if (!config)
+    if (!config) {
+        print_problems(&problems);
+        problems_free(&problems);
         return EXIT_CONFIG;
+    }
     descriptors_raise();
     master.shared.conn_ended = hooks->conn_ended;
     if (!open_log(&master, config)) {
+        problems_free(&problems);
         config_drop(config);
         return EXIT_CANNOT_RUN;
     }
     prepare_loop(&master);
-    bool good = start(&master, config);
+    bool good = start(&master, config, &problems);
+    problems_free(&problems);
     config_drop(config);
     if (good)
         tell_serving(&master);

@@ -118,6 +118,18 @@ static bool decide(struct tls_session *session, int error, size_t depth, const s
     return false;
 }
 
+/* wolfSSL also wants the issuer of an intermediate that client-ca has as an anchor. That very certificate
+ * needs none. */
+static bool is_sent_anchor(const struct trust *trust, int error, const struct certificate *certificate)
+{
+    if (error != ASN_NO_SIGNER_E && error != ASN_SELF_SIGNED_E)
+        return false;
+    for (size_t i = 0; i < trust->anchor_count; i++)
+        if (slice_equal(trust->anchors[i].der, certificate->der))
+            return true;
+    return false;
+}
+
 static bool admit(struct tls_session *session, const struct path *path, struct tls_failure *failure)
 {
     session->verified = path->anchored && capture(session, path);
@@ -143,6 +155,8 @@ int verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store)
     struct tls_failure failure;
     open_sent(store, &sent);
     int error = preverify ? 0 : store->error ? store->error : VERIFY_CERT_ERROR;
+    if (depth > 0 && depth < sent.count && is_sent_anchor(&session->context->trust, error, &sent.list[depth]))
+        return 1;
     if (decide(session, error, depth, &sent, &path, &failure) &&
         (depth > 0 || admit(session, &path, &failure)))
         return 1;
