@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from harness import client, config
-from harness.origin import echo, hold, named
+from harness.origin import echo, hold, named, reset_after_a_byte
 from harness.ports import free_port
 from harness.waiting import scaled, until
 
@@ -135,10 +135,9 @@ def test_retries_0_tries_one_server(lb, origin):
     assert sorted(line["close"] == "connect-failed" for line in lines) == [False, False, True, True], results
 
 
-def test_a_server_that_resets_after_accepting_is_not_retried(lb, origin):
-    """The client's bytes may have arrived there: sending them twice is worse than an error."""
-    from harness.origin import refuse
-    port, bad, good = free_port(), origin(refuse), origin(echo)
+def test_a_server_that_resets_after_it_got_bytes_is_not_retried(lb, origin):
+    """The client's bytes have arrived there: sending them twice is worse than an error."""
+    port, bad, good = free_port(), origin(reset_after_a_byte), origin(echo)
     lb.global_keys["workers"] = 1
     lb.start(config.plain(port, f"bad {bad.address}", f"good {good.address}"))
     outcomes = []

@@ -20,7 +20,7 @@ FAILURES = [  # identity, reason, alert
     ("too-deep", "certificate-too-deep", UNKNOWN_CA),
     ("bad-signature", "certificate-chain-broken", BROKEN),
     ("unlinked", "certificate-unknown-ca", UNKNOWN_CA),
-    ("below-impostor", "certificate-chain-broken", BROKEN),
+    ("below-impostor", "certificate-unknown-ca", UNKNOWN_CA),
     ("leaf-as-authority", "certificate-chain-broken", BROKEN),
     ("expired", "certificate-expired", EXPIRED),
     ("below-expired", "certificate-expired", EXPIRED),

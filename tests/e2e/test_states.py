@@ -188,7 +188,8 @@ def test_a_server_resets_right_after_accepting(lb, pki, origin):
     with client.tls(pki, port, "good") as sock:
         with pytest.raises(client.Refused):
             client.ask(sock)
-    assert lb.wait_connection(listener="main")["close"] == "server-reset"
+    # When the reset is as fast as the accept, the kernel reports it as a connect that failed.
+    assert lb.wait_connection(listener="main")["close"] in ("server-reset", "connect-failed")
 
 
 def test_a_server_resets_while_relaying(lb, pki, origin):

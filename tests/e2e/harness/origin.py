@@ -201,6 +201,12 @@ def refuse(sock, _):
     reset(sock)
 
 
+def reset_after_a_byte(sock, _):
+    """Takes something, then resets."""
+    sock.recv(1)
+    reset(sock)
+
+
 def source(total, pace=None):
     """Sends `total` bytes and ends; pace(sock) is called between the pieces."""
     def behaviour(sock, origin):
