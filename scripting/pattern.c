@@ -72,6 +72,7 @@ static bool class_lower(unsigned char c, unsigned char letter)
     case 's': return c == ' ' || between(c, '\t', '\r');
     case 'u': return between(c, 'A', 'Z');
     case 'w': return is_alnum(c);
+    case 'z': return c == '\0'; /* undocumented since Lua 5.2, still answered */
     default: return between(c, '0', '9') || between(c | 0x20, 'a', 'f');
     }
 }
@@ -80,7 +81,7 @@ static bool class_lower(unsigned char c, unsigned char letter)
 static bool class_takes(unsigned char letter, unsigned char c)
 {
     unsigned char lower = letter | 0x20;
-    if (letter == '\0' || !between(lower, 'a', 'z') || !strchr("acdglpsuwx", lower))
+    if (letter == '\0' || !between(lower, 'a', 'z') || !strchr("acdglpsuwxz", lower))
         return letter == c;
     return class_lower(c, lower) == between(letter, 'a', 'z');
 }
