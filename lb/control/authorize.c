@@ -288,7 +288,8 @@ static int verify_and_decide(struct run *run)
         puts("this listener asks for no certificate: the one given is not looked at");
         return decide(run, NULL, 0);
     }
-    bool admitted = tls_dry_run(&run->listener->tls, run->der, run->count, run->now_ms / 1000, &problems, &dry);
+    bool admitted =
+        tls_dry_run(&run->listener->tls, run->der, run->count, run->now_ms / 1000, &problems, &dry);
     int code = judged(run, admitted, &dry);
     tls_dry_run_end(&dry);
     problems_free(&problems);

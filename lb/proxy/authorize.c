@@ -88,7 +88,8 @@ static struct service *same_listener(struct generation *generation, const char *
 }
 
 /* Would the newest rules verify what this client has proven? */
-static bool verified_under(const struct conn *conn, const struct tls_settings *settings, struct tls_failure *failure)
+static bool verified_under(const struct conn *conn, const struct tls_settings *settings,
+                           struct tls_failure *failure)
 {
     struct slice der[CHAIN_MAX];
     struct problems problems = {0};
@@ -97,7 +98,8 @@ static bool verified_under(const struct conn *conn, const struct tls_settings *s
     const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
     if (settings->mode != TLS_MUTUAL && (settings->mode != TLS_MUTUAL_OPTIONAL || count == 0))
         return true;
-    size_t sent = count > 1 ? count - 1 : count; /* without the anchor, which the new rules must have themselves */
+    size_t sent =
+        count > 1 ? count - 1 : count; /* without the anchor, which the new rules must have themselves */
     for (size_t i = 0; i < sent && i < CHAIN_MAX; i++)
         der[i] = chain[i].der;
     bool good = tls_dry_run(settings, der, sent < CHAIN_MAX ? sent : CHAIN_MAX, 0, &problems, &run);
