@@ -20,13 +20,13 @@ struct bed {
 
 static void lay(struct bed *bed, const char *policy, const unsigned *weights, size_t count)
 {
-    static const char *const names[] = {"a", "b", "c", "d"};
+    static char names[][2] = {"a", "b", "c", "d"};
     const char *why;
     *bed = (struct bed){0};
     for (size_t i = 0; i < count; i++) {
         char text[32];
         snprintf(text, sizeof(text), "127.0.0.1:%zu", 9000 + i);
-        bed->members[i] = (struct member){.name = (char *)names[i], .weight = weights[i], .resolved = true};
+        bed->members[i] = (struct member){.name = names[i], .weight = weights[i], .resolved = true};
         assert_true(addr_parse(text, &bed->members[i].addr, &why));
         bed->members[i].server = server_get(&bed->table, "app", names[i], &bed->members[i].addr);
     }
