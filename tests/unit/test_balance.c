@@ -20,7 +20,7 @@ struct bed {
 
 static void lay(struct bed *bed, const char *policy, const unsigned *weights, size_t count)
 {
-    static char names[][2] = {"a", "b", "c", "d"};
+    static char names[][2] = {"a", "b", "c", "d"}, app[] = "app";
     const char *why;
     *bed = (struct bed){0};
     for (size_t i = 0; i < count; i++) {
@@ -30,7 +30,7 @@ static void lay(struct bed *bed, const char *policy, const unsigned *weights, si
         assert_true(addr_parse(text, &bed->members[i].addr, &why));
         bed->members[i].server = server_get(&bed->table, "app", names[i], &bed->members[i].addr);
     }
-    bed->backend = (struct backend){.name = "app",
+    bed->backend = (struct backend){.name = app,
                                     .policy = policy_find(policy),
                                     .members = bed->members,
                                     .member_count = count};
