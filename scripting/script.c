@@ -27,7 +27,7 @@ static bool make_state(struct script *script, const struct script_settings *sett
     if (!script->L)
         return false;
     *(uintptr_t *)lua_getextraspace(script->L) = 0;
-    lua_gc(script->L, LUA_GCINC, 150, 200, 0);
+    lua_gc(script->L, LUA_GCINC, 200, 100, 0);
     lua_pushcfunction(script->L, set_up);
     lua_pushlightuserdata(script->L, &setup);
     bool good = lua_pcall(script->L, 1, 0, 0) == LUA_OK;
