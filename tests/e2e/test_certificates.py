@@ -1,13 +1,17 @@
 """Who gets in by certificate: each way to fail with its alert, its reason in the log and its counter."""
 import re
+import threading
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from harness import client, config
 from harness.client import V12, V13, refusal
 from harness.origin import echo
-from harness.pki import days
+from harness.pki import SERVER, days
 from harness.ports import free_port
+from harness.waiting import scaled
 
 MISSING, UNKNOWN_CA, BROKEN, EXPIRED, REVOKED, PURPOSE = {V12: 40, V13: 116}, 48, 42, 45, 44, 43
 
@@ -135,8 +139,6 @@ def test_an_expired_crl_refuses_when_it_is_required(lb, pki, serve):
 
 
 def test_a_crl_in_der_is_read(lb, pki, serve):
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
     text = pki.make_crl("root.crl", {"root": [pki["good-rsa"]]}).read_bytes()
     der = pki.folder / "root.der.crl"
     der.write_bytes(x509.load_pem_x509_crl(text).public_bytes(Encoding.DER))
@@ -204,6 +206,46 @@ def test_several_authorities_in_one_file_are_all_accepted(lb, pki, serve):
     port = serve(client_ca=both)
     assert client.echoes(pki, port, "good") and client.echoes(pki, port, "wrong-ca")
     assert refusal(pki, port, "self-signed").alert == 48
+
+
+def test_a_certificate_for_one_listener_opens_no_other(lb, pki, behind):
+    first, second = free_port(), free_port()
+    lb.start(config.mutual(pki, first, behind, name="first") +
+             config.mutual(pki, second, behind, name="second", client_ca=pki["other-root"].leaf, client_crl=None))
+    for _ in range(3):
+        assert client.echoes(pki, first, "good") and client.echoes(pki, second, "wrong-ca")
+        assert refusal(pki, second, "good").alert == 48
+        assert refusal(pki, first, "wrong-ca").alert == 48
+
+
+@pytest.mark.heavy
+def test_good_and_bad_clients_at_once_each_get_their_own_verdict(lb, pki, serve, behind):
+    port, rounds, wrong = serve(), scaled(25, 5), []
+    bad = {"expired": 45, "revoked": 44, "missing-intermediate": 48, "server-only": 43}
+
+    def admitted(identity):
+        if not client.echoes(pki, port, identity):
+            wrong.append(identity)
+
+    def refused(identity, alert):
+        got = refusal(pki, port, identity)
+        if got.alert != alert:
+            wrong.append((identity, got.text))
+
+    def run(check, *arguments):
+        for _ in range(rounds):
+            try:
+                check(*arguments)
+            except Exception as error:  # pylint: disable=broad-except
+                wrong.append((arguments, repr(error)))
+    threads = [threading.Thread(target=run, args=(admitted, name)) for name in ("good", "good-rsa", "good-chained")]
+    threads += [threading.Thread(target=run, args=(refused, *row)) for row in bad.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[:5]
+    assert behind.accepted == 3 * rounds
 
 
 # --- versions, suites, groups --------------------------------------------------------------------------------------
@@ -305,8 +347,6 @@ def test_a_ticket_of_a_client_without_certificate_opens_no_mutual_listener(lb, p
 
 def test_the_certificate_of_the_server_comes_with_its_chain(lb, pki, behind):
     """A leaf and its intermediate in one file, and the key in the same file."""
-    from harness.pki import SERVER
-    from cryptography import x509
     middle = pki.authority("server-middle", pki["server-root"])
     one = pki.issue("server-chained", middle, usage=(SERVER,), between=[middle], san=[x509.DNSName("localhost")],
                     subject=[("CN", "localhost")])

@@ -8,7 +8,8 @@ import pytest
 from harness.product import ROOT, Lb, run_lb
 from harness.waiting import SECONDS, until
 
-PORT = 9443
+PUBLIC, PORT = 8443, 9443
+PORTS = [PUBLIC, PORT, 9001, 9002]
 
 
 def taken(port):
@@ -23,26 +24,27 @@ def tree(tmp_path_factory):
     for name in ("conf.d", "scripting", "certs"):
         shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("dev", "*.c", "*.h"))
     subprocess.run([top / "certs/make-dev-certs"], check=True, capture_output=True)
+    (top / "build").mkdir()
     return top
 
 
 @pytest.fixture
 def demo(tree, folder):
-    until(lambda: not taken(PORT), f"port {PORT} to be free", seconds=60)
+    until(lambda: not any(map(taken, PORTS)), f"ports {PORTS} to be free", seconds=60)
     lb = Lb(folder)
     lb.log = lb.stdout_path
     lb.start(arguments=["run"], cwd=tree, wait=False)
-    until(lambda: taken(PORT) or not lb.is_running(), f"lb to accept at {PORT}")
+    until(lambda: all(map(taken, PORTS)) or not lb.is_running(), f"lb to accept at {PORTS}")
     assert lb.is_running(), lb.stderr() + lb.log_text()
     yield lb
     lb.stop()
 
 
-def curl(tree, client=None, *more):
+def curl(tree, client=None, port=PORT):
     certs = tree / "certs/dev"
     identity = ["--cert", certs / f"client-{client}.pem", "--key", certs / f"client-{client}.key"] if client else []
     return subprocess.run(["curl", "-sS", "--max-time", str(int(SECONDS)), "--cacert", certs / "client-ca.pem", *identity,
-                           *more, f"https://localhost:{PORT}/"], capture_output=True, text=True, check=False)
+                           f"https://localhost:{port}/"], capture_output=True, text=True, check=False)
 
 
 def said(lb):
@@ -74,10 +76,18 @@ def test_a_client_that_may_is_served(demo, tree, client):
     assert done.returncode == 0 and done.stdout, done.stderr
 
 
+def test_the_public_listener_asks_for_no_certificate_and_uses_both_origins(demo, tree):
+    answers = {curl(tree, port=PUBLIC).stdout for _ in range(12)}
+    assert answers == {"hello from origin a\n", "hello from origin b\n"}
+
+
+def test_the_admin_socket_answers_where_the_configuration_says(demo, tree):
+    done = run_lb("ctl", "status", cwd=tree)
+    assert done.returncode == 0, done.stderr
+    assert "payments" in done.stdout and "public" in done.stdout
+
+
 @pytest.mark.parametrize("client,code", [("payments", 0), ("marketing", 1), ("revoked", 1), ("expired", 1)])
 def test_authorize_says_the_same_without_a_connection(tree, client, code):
-    listeners = [line.strip("[]").split()[1] for path in sorted((tree / "conf.d").glob("*.ini"))
-                 for line in path.read_text().splitlines() if line.startswith("[listener ")
-                 and f":{PORT}" in path.read_text().split(line)[1].split("\n[")[0]]
-    done = run_lb("authorize", "-l", listeners[0], "--cert", tree / f"certs/dev/client-{client}.pem", cwd=tree)
+    done = run_lb("authorize", "-l", "payments", "--cert", tree / f"certs/dev/client-{client}.pem", cwd=tree)
     assert done.returncode == code, done.stdout + done.stderr

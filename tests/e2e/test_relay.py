@@ -240,6 +240,24 @@ def test_a_client_that_resets_in_the_middle_of_a_transfer_frees_the_server(lb, o
     lb.wait_descriptors(idle)
 
 
+@pytest.mark.parametrize("version", [V12, V13], ids=["TLSv1.2", "TLSv1.3"])
+def test_a_tls_client_that_ends_without_close_notify_is_not_passed_on_as_an_orderly_end(lb, pki, origin, way, version):
+    """Anybody on the way can forge a FIN: the server must not take a cut request for a whole one."""
+    def tell_end(sock, made):
+        try:
+            made.received.append(read_all(sock))
+        except ConnectionError as error:
+            made.received.append(error)
+    behind = origin(tell_end)
+    way("TLSv1.3", behind)
+    with client.tls(pki, way.port, "good", version=version) as sock:
+        sock.sendall(b"half a request")
+        behind.wait_accepted(1)
+        sock.shutdown(socket.SHUT_RDWR)  # of TCP: no close_notify
+    assert isinstance(behind.wait_received()[0], ConnectionError)
+    assert lb.wait_connection(listener="main")["close"] in ("client-truncated", "client-reset")
+
+
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("where", ["global", "listener"])
@@ -263,13 +281,32 @@ def test_max_connections_is_never_exceeded_and_room_is_used_again(lb, origin, wh
         assert client.ask(sock) == b"ping"
 
 
-def test_out_of_descriptors_it_goes_on_serving_and_recovers(lb, origin):
+def test_a_low_limit_of_descriptors_limits_connections_not_service(lb, origin):
     port, behind = free_port(), origin(echo)
     lb.write(config.plain(port, behind, timeout_idle="60s"))
     lb.start(nofile=160)
+    check_service_at_its_limit(lb, port, behind)
+
+
+def test_out_of_descriptors_it_goes_on_serving_and_recovers(lb, origin):
+    """The limit shrinks while lb runs: accept fails with EMFILE, which no calculation at start can prevent."""
+    port, behind = free_port(), origin(echo)
+    lb.start(config.plain(port, behind, timeout_idle="60s"))
+    with client.connect(port) as sock:
+        client.ask(sock)
+    hard = resource.prlimit(lb.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(lb.process.pid, resource.RLIMIT_NOFILE, (80, hard))
+    check_service_at_its_limit(lb, port, behind)
+    resource.prlimit(lb.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    assert lb.metric("lb_accept_starved_total") > 0 or lb.connections(close="connect-failed") or \
+        lb.connections(close="no-descriptors")
+
+
+def check_service_at_its_limit(lb, port, behind):
+    """More clients than there is room for: those that got in are served on, and later ones too once there is room."""
     served, waiting = [], []
     for _ in range(60):
-        sock = client.connect(port, timeout=0.5)
+        sock = client.connect(port, timeout=0.1)
         try:
             assert client.ask(sock) == b"ping"
             served.append(sock)
@@ -279,9 +316,9 @@ def test_out_of_descriptors_it_goes_on_serving_and_recovers(lb, origin):
     for sock in served:
         sock.settimeout(10)
         assert client.ask(sock) == b"ping"
-    cpu_before = sum(lb_cpu(lb))
+    before = sum(lb_cpu(lb))
     until(stalled(lambda: 1), "half a second")
-    assert sum(lb_cpu(lb)) - cpu_before < 30, "spins while it is out of descriptors"
+    assert sum(lb_cpu(lb)) - before < 30, "spins while it is out of descriptors"
     for sock in served + waiting:
         sock.close()
     behind.wait_idle()

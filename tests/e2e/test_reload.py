@@ -307,7 +307,8 @@ def test_connections_that_wait_at_a_removed_listener_are_served(lb, served, behi
     threads = [threading.Thread(target=hammer, daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
-    for _ in range(scaled(10, 3)):
+    removals = scaled(10, 3)
+    for _ in range(removals):
         lb.reload(lb.text + config.plain(added, behind, name="added"))
         before = count[0]
         until(lambda: count[0] > before + 20, "connections to the added listener")
@@ -315,8 +316,8 @@ def test_connections_that_wait_at_a_removed_listener_are_served(lb, served, behi
     ended.set()
     for thread in threads:
         thread.join()
-    # The kernel resets a handshake whose last packet meets the closed port; nothing in user space can serve that one.
-    assert len(failures) <= count[0] / 100, failures[:5]
+    # Between the last accept and the close the kernel may take one more: it cannot do both at once.
+    assert len(failures) <= removals, failures[:5]
 
 
 def test_an_address_may_move_from_one_listener_to_another(lb, pki, served):

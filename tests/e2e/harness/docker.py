@@ -52,8 +52,8 @@ def base_image(folder):
 
 def build(base, *arguments, tag=IMAGE):
     """The image's id. The network is the host's: a mirror may be reached from there only."""
-    docker("build", "--force-rm", "--network", "host", "--build-arg", f"BASE={base}", "-f", ROOT / "docker/Dockerfile", "-t", tag, *arguments,
-           ROOT, timeout=900)
+    docker("build", "--force-rm", "--network", "host", "--build-arg", f"BASE={base}", "-f", ROOT / "docker/Dockerfile",
+           "-t", tag, *arguments, ROOT, timeout=900)
     return docker("image", "inspect", "-f", "{{.Id}}", tag).stdout.strip()
 
 
