@@ -1,5 +1,7 @@
 #include "lb/run/mailbox.h"
 
+#include <stdlib.h>
+
 static void on_async(uv_async_t *async)
 {
     struct mailbox *mailbox = async->data;
@@ -38,4 +40,14 @@ void mailbox_post(struct mailbox *mailbox, struct letter *letter)
 void mailbox_close(struct mailbox *mailbox)
 {
     uv_close((uv_handle_t *)&mailbox->async, NULL);
+}
+
+void mailbox_free(struct mailbox *mailbox)
+{
+    while (mailbox->first) {
+        struct letter *letter = mailbox->first;
+        mailbox->first = letter->next;
+        free(letter);
+    }
+    pthread_mutex_destroy(&mailbox->lock);
 }

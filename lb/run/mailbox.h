@@ -22,4 +22,7 @@ int mailbox_init(struct mailbox *mailbox, uv_loop_t *loop, void *owner); /* 0 or
 void mailbox_post(struct mailbox *mailbox, struct letter *letter);       /* any thread */
 void mailbox_close(struct mailbox *mailbox); /* its own thread; nothing may be posted after */
 
+/* After the loop has ended and nobody posts any more: frees the letters that were not read. */
+void mailbox_free(struct mailbox *mailbox);
+
 #endif

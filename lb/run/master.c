@@ -183,6 +183,7 @@ static void clean_up(struct master *master)
     if (config)
         sockets_unlink(config, NULL);
     snapshots_free(&master->snapshots);
+    mailbox_free(&master->mailbox);
     uv_loop_close(&master->loop);
     if (master->sink)
         log_close(master->sink);

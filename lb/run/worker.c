@@ -229,6 +229,7 @@ static void read_stop(struct letter *letter, void *owner)
 {
     struct worker *worker = owner;
     free(letter);
+    free(worker->idle);
     worker->idle = NULL;
     close_doors(worker, true);
     conn_close_all(&worker->proxy);
@@ -300,6 +301,7 @@ void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
     net_thread_free(&worker->proxy.net);
+    mailbox_free(&worker->mailbox);
     uv_loop_close(&worker->loop);
     free(worker);
 }

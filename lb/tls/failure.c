@@ -99,6 +99,8 @@ void failure_from_certificate(int error, const struct certificate *certificate, 
 
 /* ---- the handshake ---- */
 
+static const char NO_PROOF[] = "the client did not prove that it has its certificate's key";
+
 static const struct meaning HANDSHAKE_ERRORS[] = {
     {NO_PEER_CERT, REASON_CERTIFICATE_MISSING, -1,
      "the client sent no certificate, which this listener demands"},
@@ -120,8 +122,8 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
     {ECC_CURVETYPE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, "no group in common with the client"},
     {INVALID_PARAMETER, REASON_TLS_CIPHER, illegal_parameter,
      "the client's parameters contradict each other"},
-    {SIG_VERIFY_E, REASON_TLS_FAILED, decrypt_error,
-     "the client did not prove that it has its certificate's key"},
+    {SIG_VERIFY_E, REASON_TLS_FAILED, decrypt_error, NO_PROOF},
+    {VERIFY_SIGN_ERROR, REASON_TLS_FAILED, decrypt_error, NO_PROOF},
     {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error, "the client's Finished message is wrong"},
     {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1, "the client left during the handshake"},
     {ZERO_RETURN, REASON_TLS_ABORTED, -1, "the client closed TLS during the handshake"},

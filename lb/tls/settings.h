@@ -28,8 +28,9 @@ struct tls_settings {
     bool crl_required;           /* a CA of the chain without a current CRL refuses */
     unsigned verify_depth;       /* intermediates allowed between leaf and anchor */
     char *ciphers;               /* names separated by ':'; NULL: the default list */
-    char *groups;                /* names separated by ':'; NULL: the default list */
-    char *alpn;                  /* names separated by ',' in order of preference; NULL: none */
+    char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
+                     them may still get its own first choice, which is wolfSSL's doing */
+    char *alpn;   /* names separated by ',' in order of preference; NULL: none */
 };
 
 #endif
