@@ -27,12 +27,13 @@ RSA = ["-newkey", "rsa:2048"]
 
 
 def make(folder):
-    """server, rsa, client-ca and client: NAME.crt, NAME.key, and NAME.pem with both."""
+    """server, rsa, client-ca, client and other: NAME.crt, NAME.key, and NAME.pem with both."""
     (folder / "openssl.cnf").write_text(EXTENSIONS, encoding="ascii")
     _certificate(folder, "server", P256, "server", "/CN=bench.test")
     _certificate(folder, "rsa", RSA, "server", "/CN=bench.test")
     _certificate(folder, "client-ca", P256, "ca", "/O=Bench/CN=Bench client CA")
     _certificate(folder, "client", P256, "client", "/O=Bench/OU=payments/CN=client", issuer="client-ca")
+    _certificate(folder, "other", P256, "client", "/O=Bench/OU=garage/CN=other", issuer="client-ca")
 
 
 def _certificate(folder, name, key, extensions, subject, issuer=None):

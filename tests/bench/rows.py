@@ -1,5 +1,6 @@
 """The rows of the table: what is done, by whom, in which unit, and the gate."""
 import dataclasses
+import statistics
 
 ALL = ("lb", "other-lb", "haproxy", "nginx")
 LBS = ("lb", "other-lb")
@@ -44,14 +45,20 @@ def with_bases(rows):
     return [row for row in ROWS if row.name in names]
 
 
-def ratio(row, medians):
-    """lb against its other side, or None. `medians` maps (row name, subject name) to a figure."""
-    ours = medians.get((row.name, "lb"))
-    theirs = medians.get((row.base or row.name, row.base_subject))
-    return ours / theirs if ours and theirs else None
+def ratio_between(samples, ours, theirs):
+    """The median of the rounds' ratios, or None: what disturbs a machine for a while disturbs both of one round."""
+    pairs = [a / b for a, b in zip(samples.get(ours, ()), samples.get(theirs, ()))]
+    return statistics.median(pairs) if pairs else None
 
 
-def gate_met(row, medians):
+def ratio(row, samples):
+    """lb against its other side. `samples` maps (row name, subject name) to a figure for each round."""
+    return ratio_between(samples, (row.name, "lb"), (row.base or row.name, row.base_subject))
+
+
+def gate_met(row, samples):
     """None without a gate, or without the figures for it."""
-    value = medians.get((row.name, "lb")) if row.mode == "idle" else ratio(row, medians)
+    value = ratio(row, samples)
+    if row.mode == "idle":
+        value = statistics.median(samples[row.name, "lb"]) if (row.name, "lb") in samples else None
     return None if row.gate is None or value is None else value <= row.gate
