@@ -1,4 +1,5 @@
 """Authorization by script: whatever goes wrong denies, and disturbs nobody else."""
+import datetime
 import threading
 import time
 
@@ -333,23 +334,48 @@ def test_options_reach_the_script_as_text_and_as_a_set(lb, pki, serve):
 
 # --- the examples ----------------------------------------------------------------------------------------------------
 
-EXAMPLE_CASES = {
-    "allow_ou.lua": ({"option.ou": "payments, treasury"}, ["good", "treasury"], ["marketing"]),
-}
+def hours_until(weekday, hour):
+    """From now to that weekday (0 is Monday) and hour, UTC, in hours."""
+    now = datetime.datetime.utcnow()
+    then = now.replace(hour=hour, minute=0, second=0) + datetime.timedelta(days=(weekday - now.weekday()) % 7)
+    return (then - now).total_seconds() / 3600
+
+
+def with_colons(fingerprint):
+    return ":".join(fingerprint[at:at + 2] for at in range(0, 64, 2)).upper()
+
+
+HOURS = {"option.from": 8, "option.to": 18}
+EXAMPLE_CASES = [  # file, options (made from the pki), who is allowed, who is denied
+    ("allow_ou.lua", lambda pki: {"option.ou": "payments, treasury"}, ["good", "treasury"], ["marketing"]),
+    ("allow_cn.lua", lambda pki: {"option.cn": "good, treasury"}, ["good", "treasury"], ["marketing", "good-rsa"]),
+    ("allow_cn.lua", lambda pki: {"option.cn": "good", "option.organization": "Other"}, [], ["good"]),
+    ("allow_fingerprint.lua", lambda pki: {"option.sha256": pki["good"].sha256 + ", " + with_colons(
+        pki["treasury"].sha256)}, ["good", "treasury"], ["marketing"]),
+    ("allow_issuer.lua", lambda pki: {"option.issuer": "Test intermediate"}, ["good-chained"], ["good"]),
+    ("allow_spiffe.lua", lambda pki: {"option.trust_domain": "lb.test", "option.path": "/payments"}, ["good"],
+     ["treasury", "good-rsa"]),
+    ("route_by_ou.lua", lambda pki: {"option.route": "payments=main, treasury=other"}, ["good", "treasury"], ["marketing"]),
+    ("working_hours.lua", lambda pki: {"option.always": "payments", "option.from": 0, "option.to": 0}, ["good"],
+     ["marketing"]),
+    ("working_hours.lua", lambda pki: {**HOURS, "option.utc_offset": hours_until(2, 12)}, ["marketing"], []),
+    ("working_hours.lua", lambda pki: {**HOURS, "option.utc_offset": hours_until(2, 19)}, [], ["marketing"]),
+    ("working_hours.lua", lambda pki: {**HOURS, "option.utc_offset": hours_until(6, 12)}, [], ["marketing"]),
+]
 
 
 def test_every_example_is_tested_here():
-    assert sorted(path.name for path in EXAMPLES.glob("*.lua")) == sorted(EXAMPLE_CASES)
+    assert {path.name for path in EXAMPLES.glob("*.lua")} == {row[0] for row in EXAMPLE_CASES}
 
 
-@pytest.mark.parametrize("example", EXAMPLE_CASES)
-def test_an_example_allows_and_denies_as_it_says(lb, pki, behind, example):
-    options, allowed, denied = EXAMPLE_CASES[example]
+@pytest.mark.parametrize("example,options,allowed,denied", EXAMPLE_CASES, ids=[row[0] for row in EXAMPLE_CASES])
+def test_an_example_allows_and_denies_as_it_says(lb, pki, behind, example, options, allowed, denied):
     port = free_port()
-    lb.start(config.mutual(pki, port, behind, script=EXAMPLES / example, **options))
+    lb.start(config.mutual(pki, port, behind, script=EXAMPLES / example, **options(pki)) +
+             config.backend("other", behind))
     for identity in allowed:
         assert client.echoes(pki, port, identity), identity
     for identity in denied:
         assert refusal(pki, port, identity).alert == 49, identity
         line = lb.wait_connection(subject=pki[identity].subject)
-        assert line["decision"] == "deny" and line["text"]
+        assert line["decision"] == "deny" and line["reason"] == "denied" and line["text"]

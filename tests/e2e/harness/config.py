@@ -2,13 +2,14 @@
 
 
 def section(head, **keys):
-    """A section; `_` in a key is `-` in the file, a list repeats the key, None leaves it out."""
+    """A section; `_` in a key is `-` in the file (not in option.*), a list repeats the key, None leaves it out."""
     lines = [f"[{head}]"]
     for key, value in keys.items():
         if value is None:
             continue
+        name = key if key.startswith("option.") else key.replace("_", "-")
         for one in value if isinstance(value, (list, tuple)) else [value]:
-            lines.append(f"{key.replace('_', '-')} = {one}")
+            lines.append(f"{name} = {one}")
     return "\n".join(lines) + "\n\n"
 
 
