@@ -37,7 +37,7 @@ static int log_arguments(lua_State *L, int level)
         lua_pop(L, 1);
     }
     log_line_of(L, level, slice_make(bytes, text.len));
-    limits_charge(L, 100);
+    limits_charge(L, 100 + 20 * (size_t)args);
     return 0;
 }
 

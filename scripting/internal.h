@@ -31,7 +31,8 @@ struct budget {
 /* Memory of one state. */
 struct memory {
     size_t used, limit;
-    size_t failed;     /* size of the request that was refused last, 0 if none is outstanding */
+    size_t failed;     /* size of a request that was refused and not yet granted, or 0 */
+    bool out;          /* it will not be granted any more: Lua has raised the error */
     size_t grown;      /* bytes handed out since the limits were last looked at */
     size_t collect_at; /* a call that ends with more than this in use collects everything */
 };

@@ -109,12 +109,22 @@ static void note_growth(struct script *script, size_t growth)
         interrupt(script);
 }
 
-/* Lua collects and tries once more before it gives up: only if that fails too, the failure stands. */
+/* Lua collects and asks once more for the same size before it gives up; only lauxlib's buffers give up at
+ * once. So the failure stands if the size fails twice, or the next request is another. */
 static void *refuse(struct script *script, size_t size)
 {
+    script->memory.out = script->memory.out || script->memory.failed != 0;
     script->memory.failed = size;
     interrupt(script);
     return NULL;
+}
+
+static void note_grant(struct memory *memory, size_t size)
+{
+    if (memory->failed && memory->failed != size)
+        memory->out = true;
+    if (!memory->out)
+        memory->failed = 0;
 }
 
 void *limits_alloc(void *context, void *block, size_t old_size, size_t new_size)
@@ -132,10 +142,10 @@ void *limits_alloc(void *context, void *block, size_t old_size, size_t new_size)
     if (!moved)
         return new_size <= old ? block : refuse(script, new_size);
     script->memory.used += new_size - old;
-    if (new_size == script->memory.failed)
-        script->memory.failed = 0;
-    if (new_size > old)
+    if (new_size > old) {
+        note_grant(&script->memory, new_size);
         note_growth(script, new_size - old);
+    }
     return moved;
 }
 

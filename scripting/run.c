@@ -98,6 +98,7 @@ int call_slice(struct script_call *call, int args, int *results)
     script->current = call->thread;
     script->host_yield = false;
     script->memory.failed = 0;
+    script->memory.out = false;
     coroutine_mark(call->thread, COROUTINE_PARKED, false);
     budget_begin(&call->budget);
     int status = lua_resume(call->thread, script->L, args, results);

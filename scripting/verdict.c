@@ -93,12 +93,14 @@ static bool check_headers(lua_State *L, int value, struct draft *draft)
         lua_pushfstring(L, "lb.allow: headers is a %s, expected a table", luaL_typename(L, value));
         return unusable(L, draft);
     }
-    for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1))
+    for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1)) {
+        limits_charge(L, 2 + lua_rawlen(L, -1) / 8);
         if (!header_part(L, -2) || lua_rawlen(L, -2) == 0 || !header_part(L, -1)) {
             lua_pop(L, 2);
             lua_pushliteral(L, "lb.allow: names and values of headers are texts without CR, LF and NUL");
             return unusable(L, draft);
         }
+    }
     return true;
 }
 
@@ -115,6 +117,7 @@ static int log_keys(lua_State *L, int table, const char **keys, bool *cut)
 {
     int count = 0;
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        limits_charge(L, 5);
         if (lua_type(L, -2) != LUA_TSTRING) {
             lua_pop(L, 2);
             return -1;

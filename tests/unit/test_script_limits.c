@@ -12,7 +12,8 @@ static void ends(struct host *host, const char *body, enum reason reason, const 
     size_t size = strlen(body) + 128;
     char *lua = malloc(size);
     assert_non_null(lua);
-    snprintf(lua, size, "function on_authorize(conn)\nif fine then return true end\nfine = true\n%s\nend\n", body);
+    snprintf(lua, size, "function on_authorize(conn)\nif fine then return true end\nfine = true\n%s\nend\n",
+             body);
     host_load(host, lua);
     free(lua);
     uint64_t before = clock_us();
@@ -20,18 +21,19 @@ static void ends(struct host *host, const char *body, enum reason reason, const 
     if (clock_us() - before > SOON_US)
         fail_msg("%s took %llu ms", body, (unsigned long long)(clock_us() - before) / 1000);
     if (host->out.verdict != SCRIPT_DENY || host->out.reason != reason || !strstr(host->out.text, part))
-        fail_msg("%s: verdict %d, %s: %s", body, host->out.verdict, reason_name(host->out.reason), host->out.text);
+        fail_msg("%s: verdict %d, %s: %s", body, host->out.verdict, reason_name(host->out.reason),
+                 host->out.text);
     host_call(host);
     assert_allows(host);
 }
 
 /* --- CPU time --- */
 
-#define CPU(name, body) \
-    static void name(void **state) \
-    { \
-        HOST; \
-        ends(host, body, REASON_SCRIPT_CPU, "used more than 100 ms of CPU time (script-cpu)"); \
+#define CPU(name, body)                                                                                      \
+    static void name(void **state)                                                                           \
+    {                                                                                                        \
+        HOST;                                                                                                \
+        ends(host, body, REASON_SCRIPT_CPU, "used more than 100 ms of CPU time (script-cpu)");               \
     }
 
 CPU(an_endless_loop_ends, "while true do end")
@@ -39,30 +41,33 @@ CPU(an_endless_loop_with_goto_ends, "::again:: goto again")
 CPU(an_endless_repeat_ends, "repeat until false")
 CPU(an_endless_loop_inside_pcall_ends, "pcall(function() while true do end end) return true")
 CPU(a_loop_around_pcall_ends, "while true do pcall(function() while true do end end) end")
-CPU(a_loop_inside_nested_pcalls_ends, "pcall(pcall, pcall, pcall, function() while true do end end) return true")
+CPU(a_loop_inside_nested_pcalls_ends,
+    "pcall(pcall, pcall, pcall, function() while true do end end) return true")
 CPU(a_loop_in_an_error_handler_ends, "xpcall(error, function() while true do end end) return true")
 CPU(a_handler_that_goes_on_after_the_limit_ends,
     "xpcall(function() while true do end end, function() while true do end end) return true")
 CPU(a_loop_in_a_coroutine_ends,
     "coroutine.resume(coroutine.create(function() while true do end end)) return true")
 CPU(a_loop_in_a_wrapped_coroutine_ends, "pcall(coroutine.wrap(function() while true do end end)) return true")
-CPU(a_loop_in_coroutines_of_coroutines_ends,
-    "coroutine.wrap(function() coroutine.wrap(function() pcall(function() while true do end end) while true do end"
-    " end)() while true do end end)() return true")
+CPU(a_loop_in_coroutines_of_coroutines_ends, "coroutine.wrap(function() coroutine.wrap(function() "
+                                             "pcall(function() while true do end end) while true do end"
+                                             " end)() while true do end end)() return true")
 CPU(coroutines_without_end_end, "while true do coroutine.wrap(function() for i = 1, 100 do end end)() end")
 CPU(coroutines_that_multiply_end,
     "local function f(n) for i = 1, 100 do coroutine.wrap(f)(n + 1) end end while true do pcall(f, 1) end")
 CPU(a_loop_in_index_ends, "return setmetatable({}, {__index = function() while true do end end}).x")
-CPU(a_loop_in_newindex_ends, "setmetatable({}, {__newindex = function() while true do end end}).x = 1 return true")
+CPU(a_loop_in_newindex_ends,
+    "setmetatable({}, {__newindex = function() while true do end end}).x = 1 return true")
 CPU(a_loop_in_call_ends, "return setmetatable({}, {__call = function() while true do end end})()")
 CPU(a_loop_in_eq_ends,
     "local m = {__eq = function() while true do end end} return setmetatable({}, m) == setmetatable({}, m)")
-CPU(a_loop_in_tostring_ends, "pcall(tostring, setmetatable({}, {__tostring = function() while true do end end})) return true")
-CPU(a_loop_in_close_ends,
-    "pcall(function() local x <close> = setmetatable({}, {__close = function() while true do end end}) end) return true")
+CPU(a_loop_in_tostring_ends,
+    "pcall(tostring, setmetatable({}, {__tostring = function() while true do end end})) return true")
+CPU(a_loop_in_close_ends, "pcall(function() local x <close> = setmetatable({}, {__close = function() while "
+                          "true do end end}) end) return true")
 CPU(a_loop_in_a_comparison_ends, "table.sort({1, 2, 3}, function() while true do end end) return true")
-CPU(a_caught_loop_in_a_comparison_ends,
-    "while true do table.sort({1, 2, 3}, function() pcall(function() while true do end end) return true end) end")
+CPU(a_caught_loop_in_a_comparison_ends, "while true do table.sort({1, 2, 3}, function() pcall(function() "
+                                        "while true do end end) return true end) end")
 CPU(a_loop_in_a_replacement_ends, "(('x'):rep(100)):gsub('x', function() while true do end end) return true")
 CPU(a_loop_in_an_iterator_ends, "for _ in function() return 1 end do end")
 CPU(endless_next_ends, "local t = {1} while true do next(t) end")
@@ -74,14 +79,16 @@ CPU(endless_log_lines_end, "while true do print('x') end")
 CPU(endless_hashing_ends, "local s = ('x'):rep(200000) while true do lb.sha256(s) end")
 CPU(endless_verdicts_end, "while true do lb.allow{ log = { a = 1 } } end")
 CPU(garbage_without_end_ends, "while true do local t = {{}, {}, {}} end")
-CPU(long_strings_without_end_end, "local s = ('x'):rep(100000) local i = 0 while true do i = i + 1 local t = s .. i end")
+CPU(long_strings_without_end_end,
+    "local s = ('x'):rep(100000) local i = 0 while true do i = i + 1 local t = s .. i end")
 CPU(a_loop_of_joins_inside_pcall_ends,
     "local s = ('x'):rep(100000) while true do pcall(function() local t = s .. s end) end")
 
 /* C functions that work long without executing an instruction. */
 CPU(a_pattern_that_explodes_ends, "return (('a'):rep(3000)):find(('.-'):rep(20) .. 'b')")
 CPU(a_pattern_with_stars_that_explodes_ends, "return (('a'):rep(3000)):match(('a*'):rep(30) .. 'b')")
-CPU(a_pattern_with_optionals_that_explodes_ends, "return (('a'):rep(60)):match(('a?'):rep(60) .. ('a'):rep(61) .. 'b')")
+CPU(a_pattern_with_optionals_that_explodes_ends,
+    "return (('a'):rep(60)):match(('a?'):rep(60) .. ('a'):rep(61) .. 'b')")
 CPU(a_pattern_with_sets_that_explodes_ends,
     "return (('a'):rep(100000)):find(('[' .. ('b'):rep(10000) .. ']?'):rep(20) .. 'c')")
 CPU(a_balanced_pattern_that_explodes_ends, "return (('('):rep(250000)):find('%b()')")
@@ -95,44 +102,58 @@ CPU(conversions_without_end_end, "local s = ('a'):rep(200000) while true do s:up
 CPU(formats_without_end_end, "local s = ('%%'):rep(100000) while true do s:format() end")
 CPU(comparisons_without_end_end,
     "local a, b = ('a'):rep(200000) .. 'x', ('a'):rep(200000) .. 'y' local n while true do n = a < b end")
-CPU(utf8_without_end_ends, "local s = ('\\u{e4}'):rep(100000) while true do utf8.len(s) utf8.offset(s, -1) end")
+CPU(utf8_without_end_ends,
+    "local s = ('\\u{e4}'):rep(100000) while true do utf8.len(s) utf8.offset(s, -1) end")
 CPU(numbers_from_long_texts_end, "local s = ('1'):rep(200000) while true do tonumber(s) end")
 CPU(dates_without_end_end, "local f = ('%c'):rep(5000) while true do os.date(f) end")
 CPU(inserts_at_the_front_end, "local t = {} for i = 1, 1e9 do table.insert(t, 1, 1) t[2] = nil end")
 CPU(moves_over_a_huge_range_end, "table.move({}, 1, 1 << 60, 2, {}) return true")
-CPU(joins_of_many_parts_end, "local t = {} for i = 1, 50000 do t[i] = '' end while true do table.concat(t) end")
-CPU(sorts_without_end_end, "local t = {} for i = 1, 20000 do t[i] = i * 7 % 20001 end while true do table.sort(t) end")
+CPU(joins_of_many_parts_end,
+    "local t = {} for i = 1, 50000 do t[i] = '' end while true do table.concat(t) end")
+CPU(sorts_without_end_end,
+    "local t = {} for i = 1, 20000 do t[i] = i * 7 % 20001 end while true do table.sort(t) end")
 CPU(unpacking_without_end_ends, "local t = {} while true do table.pack(table.unpack(t, 1, 8000)) end")
 CPU(packing_without_end_ends, "local f = ('b'):rep(100) while true do pcall(string.pack, f, 1) end")
 CPU(varargs_without_end_end,
     "local function f(n, ...) if n > 0 then return f(n - 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...) end\n"
     " while true do local a = select('#', ...) end end f(9000)")
-CPU(closing_after_the_limit_ends,
-    "local m = {__close = function() while true do end end}\n"
-    "local function deep(n) local x <close> = setmetatable({}, m) if n > 0 then deep(n - 1) else while true do end end end\n"
-    "pcall(deep, 10000) return true")
+CPU(a_loop_in_a_coroutine_below_sort_ends,
+    "table.sort({1, 2}, function() coroutine.wrap(function() while true do end end)() end) return true")
+CPU(a_caught_loop_in_a_coroutine_below_gsub_ends,
+    "local function loop() while true do end end while true do ('x'):gsub('x', function() "
+    "pcall(coroutine.wrap(loop)) end) end")
+CPU(log_fields_without_end_end,
+    "local t = {} for i = 1, 20000 do t['x' .. i] = i end while true do lb.allow{log = t} end")
+CPU(closing_after_the_limit_ends, "local m = {__close = function() while true do end end}\n"
+                                  "local function deep(n) local x <close> = setmetatable({}, m) if n > 0 "
+                                  "then deep(n - 1) else while true do end end end\n"
+                                  "pcall(deep, 10000) return true")
 CPU(closing_after_the_limit_where_none_can_yield_ends,
     "local m = {__close = function() while true do end end}\n"
-    "local function deep(n) local x <close> = setmetatable({}, m) if n > 0 then deep(n - 1) else while true do end end end\n"
+    "local function deep(n) local x <close> = setmetatable({}, m) if n > 0 then deep(n - 1) else while true "
+    "do end end end\n"
     "table.sort({1, 2}, function() pcall(deep, 10000) end) return true")
 
 /* --- memory --- */
 
-#define MEMORY(name, body) \
-    static void name(void **state) \
-    { \
-        HOST; \
-        host->settings.cpu_ms = 2000; \
-        host->settings.timeout_ms = 4000; \
-        ends(host, body, REASON_SCRIPT_MEMORY, "of memory (script-memory)"); \
+#define MEMORY(name, body)                                                                                   \
+    static void name(void **state)                                                                           \
+    {                                                                                                        \
+        HOST;                                                                                                \
+        host->settings.cpu_ms = 2000;                                                                        \
+        host->settings.timeout_ms = 4000;                                                                    \
+        ends(host, body, REASON_SCRIPT_MEMORY, "of memory (script-memory)");                                 \
     }
 
 MEMORY(a_table_without_end_ends, "local t = {} for i = 1, 1e9 do t[i] = i end")
-MEMORY(a_table_without_end_inside_pcall_ends, "local t = {} pcall(function() for i = 1, 1e9 do t[i] = i end end) return true")
-MEMORY(memory_failures_caught_in_a_loop_end, "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(9999) .. #t end) end")
+MEMORY(a_table_without_end_inside_pcall_ends,
+       "local t = {} pcall(function() for i = 1, 1e9 do t[i] = i end end) return true")
+MEMORY(memory_failures_caught_in_a_loop_end,
+       "local t = {} while true do pcall(function() t[#t + 1] = ('x'):rep(9999) .. #t end) end")
 MEMORY(strings_without_end_end, "local t = {} while true do t[#t + 1] = ('x'):rep(10000) .. #t end")
 MEMORY(a_string_that_doubles_ends, "local s = 'x' while true do s = s .. s end")
-MEMORY(a_string_that_doubles_inside_pcall_ends, "local s = 'x' while true do pcall(function() s = s .. s end) end")
+MEMORY(a_string_that_doubles_inside_pcall_ends,
+       "local s = 'x' while true do pcall(function() s = s .. s end) end")
 MEMORY(a_huge_repetition_ends, "return ('x'):rep(1 << 40)")
 MEMORY(a_huge_repetition_inside_pcall_ends, "pcall(string.rep, 'x', 1e9) return true")
 MEMORY(a_repetition_over_the_longest_string_ends, "return #('x'):rep(300000) > 0")
@@ -292,14 +313,64 @@ static void a_state_without_room_for_a_call_keeps_denying(void **state)
 {
     HOST;
     host->settings.memory = 300000;
-    host_load(host, "kept = {} function on_authorize()\n"
-                    "for size = 16, 0, -1 do while true do local ok = pcall(function() kept[#kept + 1] = {} end)\n"
-                    "if not ok then break end end end return true end");
+    host_load(host,
+              "kept = {} function on_authorize()\n"
+              "for size = 16, 0, -1 do while true do local ok = pcall(function() kept[#kept + 1] = {} end)\n"
+              "if not ok then break end end end return true end");
     for (int i = 0; i < 2000; i++) {
         host_call(host);
         assert_int_equal(host->out.reason, REASON_SCRIPT_MEMORY);
     }
     assert_true(script_memory(host->script) <= host->settings.memory);
+}
+
+/* The state fills up at one place after the other: each must come back as a problem or a denial. */
+static void memory_may_run_out_anywhere(void **state)
+{
+    HOST;
+    static const char lua[] =
+        "local names = require 'names'\n"
+        "local function walk(conn)\n"
+        "  local c = conn.certificate\n"
+        "  local parts = {tostring(c.subject), c.subject:all('OU')[1], c.san.uri[1], tostring(c.san.dns), "
+        "c.sha256}\n"
+        "  for k, v in pairs(c.san.dns) do parts[#parts + 1] = k .. v end\n"
+        "  local text = table.concat(parts, ';'):gsub('%w+', function(w) return w:upper() end)\n"
+        "  coroutine.yield(lb.base64.encode(text) .. lb.sha256(text):rep(20))\n"
+        "  lb.sleep(0)\n"
+        "  return lb.allow{ backend = 'app', log = { ou = c.subject.OU, list = lb.options.ou } }\n"
+        "end\n"
+        "function on_authorize(conn)\n"
+        "  local co = coroutine.create(walk)\n"
+        "  local _, text = coroutine.resume(co, conn)\n"
+        "  print(text, #text, pcall(error, {}))\n"
+        "  local _, verdict = coroutine.resume(co)\n"
+        "  return verdict\n"
+        "end\n";
+    unsigned allowed = 0, denied = 0, refused_to_load = 0;
+    host_option(host, "ou", "payments, treasury");
+    host_file(host, "names.lua", "return { 'a', 'b' }");
+    host_file(host, "policy.lua", lua);
+    for (host->settings.memory = 15000; host->settings.memory < 60000; host->settings.memory += 53) {
+        host->log[0] = host->read[0] = '\0';
+        struct script *script = host_try(host, host->path);
+        if (!script) {
+            refused_to_load++;
+            continue;
+        }
+        for (int i = 0; i < 3; i++) {
+            script_authorize(script, &host->conn, &host->out, &host->waiting);
+            while (host->out.verdict == SCRIPT_WAIT)
+                script_resume(&host->waiting, &host->out);
+            allowed += host->out.verdict == SCRIPT_ALLOW;
+            denied += host->out.reason == REASON_SCRIPT_MEMORY;
+            if (host->out.verdict != SCRIPT_ALLOW && host->out.reason != REASON_SCRIPT_MEMORY)
+                fail_msg("with %llu bytes: %s\n%s", (unsigned long long)host->settings.memory, host->out.text, host->log);
+        }
+        assert_true(script_memory(script) <= host->settings.memory);
+        script_free(script);
+    }
+    assert_true(allowed > 100 && denied > 20 && refused_to_load > 100);
 }
 
 /* --- staying fit --- */
@@ -309,19 +380,21 @@ static void a_thousand_failing_calls_leave_a_state_that_works_and_has_not_grown(
     HOST;
     host->settings.cpu_ms = 1;
     host->settings.memory = 400000;
-    host_load(host, "local n = 0\n"
-                    "local faults = {\n"
-                    "  function() error('x') end, function() error({}) end, function() return nil end,\n"
-                    "  function() while true do end end, function() local t = {} while true do t[#t + 1] = {} end end,\n"
-                    "  function() coroutine.wrap(function() while true do end end)() end,\n"
-                    "  function() local function f() return 1 + f() end return f() end,\n"
-                    "  function() return ('x'):rep(1e9) end, function(conn) return conn.nothing end,\n"
-                    "  function() lb.sleep(60) end,\n"
-                    "}\n"
-                    "function on_authorize(conn)\n"
-                    "  if conn.port == 0 then return true end\n"
-                    "  n = n + 1 return faults[n % #faults + 1](conn)\n"
-                    "end");
+    host_load(
+        host,
+        "local n = 0\n"
+        "local faults = {\n"
+        "  function() error('x') end, function() error({}) end, function() return nil end,\n"
+        "  function() while true do end end, function() local t = {} while true do t[#t + 1] = {} end end,\n"
+        "  function() coroutine.wrap(function() while true do end end)() end,\n"
+        "  function() local function f() return 1 + f() end return f() end,\n"
+        "  function() return ('x'):rep(1e9) end, function(conn) return conn.nothing end,\n"
+        "  function() lb.sleep(60) end,\n"
+        "}\n"
+        "function on_authorize(conn)\n"
+        "  if conn.port == 0 then return true end\n"
+        "  n = n + 1 return faults[n % #faults + 1](conn)\n"
+        "end");
     size_t settled = 0;
     for (int i = 0; i < 1000; i++) {
         host->conn.port = 1;
@@ -342,7 +415,9 @@ static void a_thousand_failing_calls_leave_a_state_that_works_and_has_not_grown(
 static void a_hundred_thousand_good_calls_do_not_grow(void **state)
 {
     HOST;
-    host_load(host, "function on_authorize(conn) return lb.allow{ log = { ou = conn.certificate.subject.OU } } end");
+    host_load(
+        host,
+        "function on_authorize(conn) return lb.allow{ log = { ou = conn.certificate.subject.OU } } end");
     size_t most = 0;
     for (int i = 0; i < 100000; i++) {
         host_call(host);
@@ -487,6 +562,9 @@ int main(void)
         T(unpacking_without_end_ends),
         T(packing_without_end_ends),
         T(varargs_without_end_end),
+        T(a_loop_in_a_coroutine_below_sort_ends),
+        T(a_caught_loop_in_a_coroutine_below_gsub_ends),
+        T(log_fields_without_end_end),
         T(closing_after_the_limit_ends),
         T(closing_after_the_limit_where_none_can_yield_ends),
         T(a_table_without_end_ends),
@@ -519,6 +597,7 @@ int main(void)
         T(the_collector_is_not_at_the_script_s_command),
         T(a_state_that_is_full_keeps_denying_and_says_why),
         T(a_state_without_room_for_a_call_keeps_denying),
+        T(memory_may_run_out_anywhere),
         T(a_thousand_failing_calls_leave_a_state_that_works_and_has_not_grown),
         T(a_hundred_thousand_good_calls_do_not_grow),
         T(a_limit_reached_in_a_coroutine_of_an_earlier_call_does_not_touch_later_ones),
