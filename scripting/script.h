@@ -52,7 +52,7 @@ struct script_outcome {
     char log[SCRIPT_LOG_MAX]; /* allow or deny: log fields as JSON members without braces: "\"ou\":\"x\"", or
                                  "" */
     uint64_t wait_ms;         /* WAIT: call script_resume after that many milliseconds at the latest */
-    uint64_t cpu_us;          /* CPU time the hook has used so far */
+    uint64_t cpu_us; /* CPU time so far; of a hook that ends within some 500 instructions the time passed */
 };
 
 struct script;

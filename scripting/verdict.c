@@ -184,7 +184,7 @@ static bool add_member(lua_State *L, int table, const char *key, struct text *lo
 
 static bool take_log(lua_State *L, int value, struct draft *draft)
 {
-    const char *keys[LOG_FIELDS_MAX];
+    const char *keys[LOG_FIELDS_MAX] = {NULL};
     bool cut = false;
     struct text log;
     text_init(&log, draft->log, sizeof(draft->log));

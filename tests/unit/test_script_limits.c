@@ -365,7 +365,8 @@ static void memory_may_run_out_anywhere(void **state)
             allowed += host->out.verdict == SCRIPT_ALLOW;
             denied += host->out.reason == REASON_SCRIPT_MEMORY;
             if (host->out.verdict != SCRIPT_ALLOW && host->out.reason != REASON_SCRIPT_MEMORY)
-                fail_msg("with %llu bytes: %s\n%s", (unsigned long long)host->settings.memory, host->out.text, host->log);
+                fail_msg("with %llu bytes: %s\n%s", (unsigned long long)host->settings.memory, host->out.text,
+                         host->log);
         }
         assert_true(script_memory(script) <= host->settings.memory);
         script_free(script);
