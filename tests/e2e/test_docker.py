@@ -31,8 +31,13 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def image(base):
-    return engine.build(base)
+def tree(base, tmp_path_factory):
+    return engine.copy_tree(tmp_path_factory.mktemp("docker"))
+
+
+@pytest.fixture(scope="module")
+def image(tree, base):
+    return engine.build(tree, base)
 
 
 @pytest.fixture
@@ -75,9 +80,9 @@ def once(image, *command):
 
 # --- what the image is -------------------------------------------------------------------------------------------------
 
-def test_a_second_build_takes_everything_from_the_cache(base, image):
+def test_a_second_build_takes_everything_from_the_cache(tree, base, image):
     started = time.monotonic()
-    assert engine.build(base) == image
+    assert engine.build(tree, base) == image
     assert time.monotonic() - started < 20
 
 
@@ -215,16 +220,13 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(base, image, tmp_path_factory):
+def demo(tree, base, image, tmp_path_factory):
     if not engine.compose_command():
         pytest.skip("neither docker compose nor docker-compose is installed")
     folder, ports = tmp_path_factory.mktemp("compose"), free_ports(2)
-    folder.chmod(0o755)
-    # What is mounted must be readable by lb's user, in all folders above it too.
-    folder.parent.chmod(0o755)
-    compose = Compose(folder, base, ports)
+    compose = Compose(tree, base, ports)
     try:
-        engine.build(base, "--target", "certs", tag=f"{IMAGE}:certs")
+        engine.build(tree, base, "--target", "certs", tag=f"{IMAGE}:certs")
         compose("up", "-d", "--build")
         packed = compose("run", "--rm", "-T", "certs", "tar", "-c", "dev", text=False).stdout
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:

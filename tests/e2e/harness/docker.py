@@ -50,10 +50,23 @@ def base_image(folder):
     return f"{IMAGE}-base"
 
 
-def build(base, *arguments, tag=IMAGE):
+def copy_tree(folder):
+    """A copy of what the image and the compose file need, so that a test may edit it. Gives its path."""
+    tree = folder / "tree"
+    for name in ("docker", "certs", "scripting", "lb"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("dev", "__pycache__", "*.o"))
+    for name in ("Makefile", ".dockerignore"):
+        shutil.copy2(ROOT / name, tree / name)
+    # The user that lb runs as must get at what is mounted.
+    for above in (folder, folder.parent):
+        above.chmod(0o755)
+    return tree
+
+
+def build(tree, base, *arguments, tag=IMAGE):
     """The image's id. The network is the host's: a mirror may be reached from there only."""
-    docker("build", "--force-rm", "--network", "host", "--build-arg", f"BASE={base}", "-f", ROOT / "docker/Dockerfile",
-           "-t", tag, *arguments, ROOT, timeout=900)
+    docker("build", "--force-rm", "--network", "host", "--build-arg", f"BASE={base}", "-f", tree / "docker/Dockerfile",
+           "-t", tag, *arguments, tree, timeout=900)
     return docker("image", "inspect", "-f", "{{.Id}}", tag).stdout.strip()
 
 
@@ -117,16 +130,11 @@ def compose_command():
 
 
 class Compose:
-    """docker/compose.yml in a copy of what a user gets, so that a test may edit it."""
+    """docker/compose.yml of a tree, published on two ports of the host."""
 
-    def __init__(self, folder, base, ports):
-        self.tree = folder / "tree"
-        ignored = shutil.ignore_patterns("dev", "__pycache__", "*.o")
-        for name in ("docker", "certs", "scripting", "lb"):
-            shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
-        for name in ("Makefile", ".dockerignore"):
-            shutil.copy2(ROOT / name, self.tree / name)
-        self.command = [*compose_command(), "-p", f"lb-test-{uuid.uuid4().hex[:8]}", "-f", str(self.tree / "docker/compose.yml")]
+    def __init__(self, tree, base, ports):
+        self.tree = tree
+        self.command = [*compose_command(), "-p", f"lb-test-{uuid.uuid4().hex[:8]}", "-f", str(tree / "docker/compose.yml")]
         self.environment = {**os.environ, "LB_IMAGE": IMAGE, "BASE": base, "ONE_WAY_PORT": str(ports[0]),
                             "MUTUAL_PORT": str(ports[1])}
 
