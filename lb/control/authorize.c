@@ -8,6 +8,7 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/base/text.h"
+#include "lb/base/version.h"
 #include "lb/config/config.h"
 #include "lb/control/commands.h"
 #include "lb/tls/digest.h"
@@ -218,7 +219,15 @@ static int report_script(struct run *run, const struct script_outcome *outcome, 
 
 static int ask_script(struct run *run, const struct script_conn *conn)
 {
-    struct script_host host = {run, host_log, host_now, digest_sha256, host_field_read, host_has_backend};
+    struct script_host host = {
+        .context = run,
+        .log = host_log,
+        .now_ms = host_now,
+        .sha256 = digest_sha256,
+        .field_read = host_field_read,
+        .has_backend = host_has_backend,
+        .version = LB_VERSION,
+    };
     struct script_outcome outcome = {0};
     struct problems problems = {0};
     char line[1024];

@@ -5,6 +5,7 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/base/text.h"
+#include "lb/base/version.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
 
@@ -42,6 +43,7 @@ static bool make_service(struct service *service, struct problems *problems)
         .now_ms = script_now,
         .sha256 = digest_sha256,
         .has_backend = script_has_backend,
+        .version = LB_VERSION,
     };
     if (listener->tls.mode != TLS_OFF)
         service->tls = tls_context_new(&listener->tls, listener->place, problems);
