@@ -126,7 +126,7 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
     {VERIFY_SIGN_ERROR, REASON_TLS_FAILED, decrypt_error, NO_PROOF},
     {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error, "the client's Finished message is wrong"},
     {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1, "the client left during the handshake"},
-    {ZERO_RETURN, REASON_TLS_ABORTED, -1, "the client closed TLS during the handshake"},
+    {WOLFSSL_ERROR_ZERO_RETURN, REASON_TLS_ABORTED, -1, "the client closed TLS during the handshake"},
     {MEMORY_E, REASON_NO_MEMORY, internal_error, "out of memory"},
 };
 

@@ -8,15 +8,8 @@
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
-#include "lb/tls/certificate.h"
-#include "lb/tls/crl.h"
-
 /* A fatal alert with a code of our own. */
 void library_alert(WOLFSSL *ssl, int code);
-
-/* Signatures, checked with a certificate manager that lives for the call only. Slow. */
-bool library_signed_by(const struct certificate *certificate, const struct certificate *issuer);
-bool library_crl_signed_by(const struct crl *crl, const struct certificate *issuer);
 
 /* wolfSSL's words for one of its error codes. */
 #define LIBRARY_TEXT_MAX 96

@@ -20,59 +20,66 @@ static bool in_path(const struct path *path, const struct certificate *certifica
     return false;
 }
 
-static void find_issuers(const struct certificate *child, const struct certificate *list, size_t count,
-                         const struct path *path, struct candidates *out)
+/* Ends the path if its last certificate is one of client-ca, whose own copy takes the place of one that was
+ * sent. */
+static bool end_at_anchor(const struct trust *trust, struct path *path)
 {
-    out->count = 0;
+    const struct certificate **last = &path->list[path->count - 1];
+    for (size_t i = 0; i < trust->anchor_count && !path->anchored; i++) {
+        if (!slice_equal(trust->anchors[i].der, (*last)->der))
+            continue;
+        *last = path->count > 1 ? &trust->anchors[i] : *last;
+        path->anchored = true;
+    }
+    return path->anchored;
+}
+
+static void add_issuers(const struct certificate *child, const struct certificate *list, size_t count,
+                        const struct path *path, struct candidates *out)
+{
     for (size_t i = 0; i < count && out->count < PATH_MAX_LEN; i++)
         if (certificate_issued_by(child, &list[i]) && !in_path(path, &list[i]))
             out->list[out->count++] = &list[i];
 }
 
-/* A renewed CA has the name, often also the key, of the old one. */
+static bool have_one_key(const struct candidates *among)
+{
+    for (size_t i = 1; i < among->count; i++)
+        if (!slice_equal(among->list[i]->spki, among->list[0]->spki))
+            return false;
+    return true;
+}
+
+/* A renewed CA has the name, often also the key, of the old one: where keys differ, the signature tells them
+ * apart. */
 static const struct certificate *choose(const struct trust *trust, const struct certificate *child,
-                                        const struct candidates *among, int64_t now)
+                                        const struct candidates *among, bool confirm, int64_t now)
 {
-    const struct certificate *signer = NULL;
-    if (among->count < 2)
-        return among->count ? among->list[0] : NULL;
+    const struct certificate *chosen = NULL;
+    bool doubt = confirm && !have_one_key(among);
     for (size_t i = 0; i < among->count; i++) {
-        if (!trust->signed_by(child, among->list[i]))
-            continue;
-        if (is_valid_at(among->list[i], now))
-            return among->list[i];
-        signer = signer ? signer : among->list[i];
+        const struct certificate *issuer = among->list[i];
+        bool better = !chosen || (!is_valid_at(chosen, now) && is_valid_at(issuer, now));
+        if (better && (!doubt || trust->signed_by(child, issuer)))
+            chosen = issuer;
     }
-    return signer ? signer : among->list[0];
+    return chosen;
 }
 
-static bool is_anchor(const struct trust *trust, const struct certificate *certificate)
-{
-    for (size_t i = 0; i < trust->anchor_count; i++)
-        if (slice_equal(trust->anchors[i].der, certificate->der))
-            return true;
-    return false;
-}
-
-void path_build(const struct trust *trust, const struct certificate *sent, size_t count, int64_t now,
-                struct path *out)
+void path_build(const struct trust *trust, const struct certificate *sent, size_t count, bool confirm,
+                int64_t now, struct path *out)
 {
     *out = (struct path){.list = {&sent[0]}, .count = 1};
-    struct candidates found;
-    while (out->count < PATH_MAX_LEN) {
+    while (!end_at_anchor(trust, out) && out->count < PATH_MAX_LEN) {
         const struct certificate *last = out->list[out->count - 1];
-        out->anchored = is_anchor(trust, last);
-        if (out->anchored)
+        struct candidates found = {.count = 0};
+        add_issuers(last, trust->anchors, trust->anchor_count, out, &found);
+        if (!certificate_self_issued(last))
+            add_issuers(last, sent, count, out, &found);
+        const struct certificate *issuer = choose(trust, last, &found, confirm, now);
+        if (!issuer)
             return;
-        find_issuers(last, trust->anchors, trust->anchor_count, out, &found);
-        out->anchored = found.count > 0;
-        if (!out->anchored && !certificate_self_issued(last))
-            find_issuers(last, sent, count, out, &found);
-        if (found.count == 0)
-            return;
-        out->list[out->count++] = choose(trust, last, &found, now);
-        if (out->anchored)
-            return;
+        out->list[out->count++] = issuer;
     }
 }
 

@@ -37,9 +37,10 @@ struct path {
     bool anchored; /* the last one is of client-ca */
 };
 
-/* Follows names and key identifiers from sent[0]. */
-void path_build(const struct trust *trust, const struct certificate *sent, size_t count, int64_t now,
-                struct path *out);
+/* Follows names and key identifiers from sent[0]. `confirm`: where several keys would fit, the signature
+ * decides; only for certificates that the library has verified, for it takes time. */
+void path_build(const struct trust *trust, const struct certificate *sent, size_t count, bool confirm,
+                int64_t now, struct path *out);
 
 /* True if every rule holds at `now`. Else *failure has reason, text and the alert to send (in alert_sent).
  * `sent` is how many certificates the client sent. */

@@ -5,8 +5,8 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/tls/extensions.h"
-#include "lb/tls/library.h"
 #include "lb/tls/pem.h"
+#include "lb/tls/signatures.h"
 
 struct place file_place(const struct tls_file *file, struct place place)
 {
@@ -138,7 +138,7 @@ static bool confirm_crl(struct trust *trust, struct crl *crl, bool *known)
         if (!slice_equal(trust->anchors[i].subject, crl->issuer))
             continue;
         *known = true;
-        crl->confirmed = crl->confirmed || library_crl_signed_by(crl, &trust->anchors[i]);
+        crl->confirmed = crl->confirmed || crl_signed_by(crl, &trust->anchors[i]);
     }
     return crl->confirmed || !*known;
 }
@@ -231,8 +231,8 @@ bool trust_load(const struct tls_settings *settings, struct place place, struct 
     *out = (struct trust){
         .crl_required = settings->crl_required,
         .verify_depth = settings->verify_depth,
-        .signed_by = library_signed_by,
-        .crl_signed_by = library_crl_signed_by,
+        .signed_by = certificate_signed_by,
+        .crl_signed_by = crl_signed_by,
     };
     if (!load_anchors(&settings->client_ca, place, problems, out) ||
         !load_crls(&settings->client_crl, place, problems, out))

@@ -109,7 +109,7 @@ static bool decide(struct tls_session *session, int error, size_t depth, const s
     int64_t now = now_for(session->context);
     if (sent->why)
         return refuse_malformed(sent, failure);
-    path_build(trust, sent->list, sent->count, now, path);
+    path_build(trust, sent->list, sent->count, error == 0, now, path);
     if (!is_signature_error(error) && !path_judge(trust, path, sent->all, now, failure))
         return false;
     if (error == 0 || (session->context->at && is_date_error(error)))

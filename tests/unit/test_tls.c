@@ -138,6 +138,38 @@ static void a_client_that_distrusts_the_listener_is_named_as_the_cause(void **st
     server_stop(&server);
 }
 
+static void a_client_that_closes_in_the_handshake_is_named_as_the_cause(void **state)
+{
+    struct server server;
+    struct meeting meeting = {.result = TLS_WANT};
+    struct client_spec spec = {.version = TLS1_2_VERSION};
+    char *data;
+    start(&server, *state, TLS_ONE_WAY);
+    client_start(&meeting.client, &spec);
+    meeting.session = tls_session_new(server.context, &server.scratch);
+    SSL_do_handshake(meeting.client.ssl);
+    size_t len = (size_t)BIO_get_mem_data(meeting.client.out, &data);
+    assert_int_equal(tls_session_handshake(meeting.session, slice_make(data, len)), TLS_WANT);
+    static const char close_notify[] = "\x15\x03\x03\x00\x02\x01\x00";
+    assert_int_equal(tls_session_handshake(meeting.session, slice_make(close_notify, 7)), TLS_FAILED);
+    assert_int_equal(tls_session_failure(meeting.session)->reason, REASON_TLS_ABORTED);
+    part(&meeting);
+    server_stop(&server);
+}
+
+static void an_alert_can_be_the_answer_to_a_hello(void **state)
+{
+    struct server server;
+    start(&server, *state, TLS_ONE_WAY);
+    struct tls_session *session = tls_session_new(server.context, &server.scratch);
+    tls_session_alert(session, 112);
+    assert_int_equal(server.scratch.out_len, 7);
+    assert_memory_equal(server.scratch.out, "\x15\x03", 2);
+    assert_memory_equal(server.scratch.out + 5, "\x02\x70", 2);
+    tls_session_free(session);
+    server_stop(&server);
+}
+
 /* ---- each kind of key in both versions ---- */
 
 static void every_version_works_with_every_kind_of_key(void **state)
@@ -585,6 +617,8 @@ int main(void)
         cmocka_unit_test(a_client_without_common_cipher_is_refused),
         cmocka_unit_test(a_client_without_common_group_is_refused),
         cmocka_unit_test(a_client_that_distrusts_the_listener_is_named_as_the_cause),
+        cmocka_unit_test(a_client_that_closes_in_the_handshake_is_named_as_the_cause),
+        cmocka_unit_test(an_alert_can_be_the_answer_to_a_hello),
         cmocka_unit_test(every_version_works_with_every_kind_of_key),
         cmocka_unit_test(all_default_suites_of_tls_1_2_can_be_negotiated),
         cmocka_unit_test(the_listeners_order_decides_on_the_suite),
