@@ -37,7 +37,7 @@ static const struct meaning CERTIFICATE_ERRORS[] = {
     {ASN_SIG_KEY_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
      "its signature does not fit the issuer's kind of key"},
     {ASN_NAME_INVALID_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
-     "one of its names is outside of its issuer's name constraints"},
+     "one of its names (its common name, if it has no other) is outside of its issuer's name constraints"},
     {ASN_PATHLEN_INV_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
      "its issuer's pathlen allows no CA below it"},
     {ASN_PATHLEN_SIZE_E, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE, "its pathlen is too large"},

@@ -365,6 +365,13 @@ static void name_constraints_hold_for_a_common_name_that_reads_as_a_host(void **
     expect_constrained(*state, "critical,excluded;DNS:bad.example", "A.BAD.example", NULL, false);
 }
 
+static void a_common_name_within_the_constraints_is_admitted(void **state)
+{
+    expect_constrained(*state, "critical,permitted;DNS:good.example", "a.good.example", NULL, true);
+    expect_constrained(*state, "critical,permitted;DNS:good.example", "Alice Example",
+                       "DNS:alice.good.example", true);
+}
+
 /* Certificates of one name without key identifiers; the last is the leaf, signed by the one before it. */
 struct namesakes {
     struct pki_cert made[3];
@@ -436,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_leaf_in_client_ca_lets_nobody_issue),
         cmocka_unit_test(name_constraints_hold_for_alternative_names),
         cmocka_unit_test(name_constraints_hold_for_a_common_name_that_reads_as_a_host),
+        cmocka_unit_test(a_common_name_within_the_constraints_is_admitted),
         cmocka_unit_test(where_names_leave_a_doubt_the_signature_decides),
     };
     return cmocka_run_group_tests(tests, setup_world, teardown_world);
