@@ -268,6 +268,24 @@ def test_a_script_that_waits_through_a_reload_is_decided_by_the_new_rules(lb, pk
     assert lb.wait_connection(listener="main")["reason"] == "denied"
 
 
+@pytest.mark.parametrize("script", ["with", "without"])
+@pytest.mark.parametrize("version", [client.V12, client.V13], ids=["TLSv1.2", "TLSv1.3"])
+def test_a_handshake_that_lasts_through_a_reload_is_decided_by_the_new_crl(lb, pki, served, behind, version, script):
+    if script == "without":
+        lb.text = "".join(line for line in lb.text.splitlines(True) if not line.startswith("script"))
+        lb.reload(lb.text)
+    with client.Steps(pki, lb.port, "treasury", version=version) as steps:
+        steps.sock.sendall(steps.step())
+        assert steps.take()
+        shutil.copy(pki.make_crl("during.crl", {"root": [pki["treasury"]]}), lb.folder / "crl.pem")
+        lb.reload()
+        with pytest.raises((OSError, AssertionError)):
+            steps.finish().write(b"ping")
+            steps.read(4)
+    assert behind.accepted == 0
+    assert lb.wait_connection(listener="main")["reason"] == "certificate-revoked"
+
+
 def test_a_listener_can_be_added_and_removed(lb, pki, served, behind):
     added = free_port()
     lb.reload(lb.text + config.plain(added, behind, name="added"))

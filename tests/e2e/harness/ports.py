@@ -1,13 +1,37 @@
-"""Free TCP ports, outside the range that the kernel gives to clients."""
+"""Free TCP ports, outside the range that the kernel gives to clients; runs of the tests side by side get ports of their own."""
+import fcntl
+import functools
 import os
 import socket
+import tempfile
 
-FIRST, LAST = 20000, 31999
-
-_next = FIRST + (os.getpid() * 97) % (LAST - FIRST)
+FIRST, BLOCK, BLOCKS = 20000, 1500, 8
 
 
-def _is_free(port):
+class Block:
+    """A range of ports that belongs to this process while it holds the lock."""
+
+    def __init__(self):
+        for number in range(BLOCKS):
+            self.lock = open(os.path.join(tempfile.gettempdir(), f"lb-e2e-ports-{number}"), "a", encoding="ascii")
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.lock.close()
+                continue
+            self.first = self.next = FIRST + number * BLOCK
+            return
+        raise AssertionError(f"{BLOCKS} runs of the tests are going on already")
+
+    def take(self):
+        for _ in range(BLOCK):
+            self.next = self.next + 1 if self.next < self.first + BLOCK - 1 else self.first
+            if is_free(self.next):
+                return self.next
+        raise AssertionError("no free port")
+
+
+def is_free(port):
     for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         try:
             with socket.socket(family) as probe:
@@ -22,13 +46,13 @@ def _is_free(port):
     return True
 
 
+@functools.lru_cache(maxsize=None)
+def block():
+    return Block()
+
+
 def free_port():
-    global _next
-    for _ in range(LAST - FIRST):
-        _next = _next + 1 if _next < LAST else FIRST
-        if _is_free(_next):
-            return _next
-    raise AssertionError("no free port")
+    return block().take()
 
 
 def free_ports(count):
