@@ -1,4 +1,5 @@
 """Clients: plain and TLS sockets, curl, openssl s_client."""
+import os
 import re
 import socket
 import ssl
@@ -6,7 +7,7 @@ import subprocess
 import time
 
 from harness.origin import read_all
-from harness.waiting import SECONDS
+from harness.waiting import SECONDS, until
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 VERSIONS = {"TLSv1.2": V12, "TLSv1.3": V13}
@@ -153,6 +154,38 @@ def s_client(port, *arguments, data=b"", wait=0.0, timeout=30 + SECONDS):
             time.sleep(0.01)
     out, _ = process.communicate(data, timeout=timeout)
     return out.decode(errors="replace")
+
+
+class Interactive:
+    """openssl s_client that is talked to line by line."""
+
+    def __init__(self, port, *arguments):
+        self.process = subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *map(str, arguments)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.text = ""
+        self._until("---\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate()
+
+    def _until(self, word):
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+        def there():
+            self.text += (self.process.stdout.read() or b"").decode(errors="replace")
+            return word in self.text
+        until(there, lambda: f"{word!r} from s_client in {self.text[-500:]!r}")
+
+    def say(self, line, answer):
+        """Sends a line and waits for the answer, which may be the line itself."""
+        self.text = ""
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        self._until(answer)
 
 
 def s_client_alert(text):
