@@ -179,3 +179,33 @@ def test_quiet_level_leaves_out_what_is_less(lb, behind):
     until(lambda: lb.admin.exists(), "the admin socket")
     lb.ctl("status")
     assert not lb.events(level="info")
+
+
+def test_a_full_disk_for_the_log_stops_no_traffic(lb, behind):
+    port = free_port()
+    lb.write(config.plain(port, behind), log="/dev/full")
+    lb.start(wait=False)
+    until(lb.admin.exists, "the admin socket")
+    until(lambda: b"main" in os.fsencode(lb.ctl("status", check=False)), "lb to serve")
+    for _ in range(50):
+        with client.connect(port) as sock:
+            assert client.ask(sock) == b"ping"
+    until(lambda: lb.metric("lb_log_dropped_total") >= 50, "the lost lines to be counted")
+
+
+def test_a_log_that_cannot_be_opened_again_goes_on_in_the_old_file(lb, behind):
+    port, target = free_port(), lb.folder / "gone"
+    text = config.plain(port, behind)
+    lb.start(text)
+    target.mkdir()
+    lb.write(text, log=target / "lb.log")
+    lb.signal(signal.SIGHUP)
+    until((target / "lb.log").exists, "the new log")
+    for path in target.iterdir():
+        path.rename(lb.folder / "moved.log")
+    target.rmdir()
+    lb.signal(signal.SIGUSR1)
+    with client.connect(port) as sock:
+        assert client.ask(sock) == b"ping"
+    until(lambda: '"listener"' in (lb.folder / "moved.log").read_text(), "the line in the file that is still open")
+    assert all(json.loads(line) for line in (lb.folder / "moved.log").read_text().splitlines())

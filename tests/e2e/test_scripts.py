@@ -10,7 +10,7 @@ from harness.client import V12, V13, refusal
 from harness.origin import echo, named_and_staying
 from harness.ports import free_port
 from harness.product import ROOT
-from harness.waiting import SECONDS
+from harness.waiting import PATIENCE
 
 EXAMPLES = ROOT / "scripting/examples"
 
@@ -164,7 +164,7 @@ def test_a_script_that_waits_holds_up_nobody(lb, pki, serve):
     started = time.monotonic()
     for _ in range(10):
         assert client.echoes(pki, port, "good", name="fast.test")
-    assert time.monotonic() - started < 4 + SECONDS - 10
+    assert time.monotonic() - started < 4 * PATIENCE
     for sock in waiting:
         sock.close()
 
@@ -281,7 +281,7 @@ function on_authorize(conn)
     {"issuer", c.issuer.CN, "Test root"}, {"uri", c.san.uri[1], "spiffe://lb.test/payments/good"},
     {"dns", c.san.dns[1], "good.test"}, {"email", c.san.email[1], "good@lb.test"},
     {"spiffe", c.spiffe_id, "spiffe://lb.test/payments/good"}, {"type", c.key.type, "EC"}, {"bits", c.key.bits, 256},
-    {"sha256", c.sha256, lb.options.sha256.value or tostring(lb.options.sha256)}, {"eku", c.extended_key_usage[1], "clientAuth"},
+    {"sha256", c.sha256, tostring(lb.options.sha256)}, {"eku", c.extended_key_usage[1], "clientAuth"},
     {"ku", c.key_usage[1], "digitalSignature"}, {"chain", #conn.chain, 2}, {"anchor", tostring(c.anchor), "CN=Test root,O=Test"},
     {"listener", conn.listener, "main"}, {"address", conn.address, "127.0.0.1"}, {"name", conn.server_name, "facts.test"},
     {"version", conn.tls.version, "TLSv1.3"}, {"resumed", conn.tls.resumed, false},

@@ -40,8 +40,8 @@ def connect(port, source=None, timeout=SECONDS, receive_buffer=None):
     """A plain connection to lb; `port` may be the path of a unix socket."""
     if isinstance(port, str):
         sock = socket.socket(socket.AF_UNIX)
+        sock.connect(port)  # waits for room in the queue, as it does without a timeout only
         sock.settimeout(timeout)
-        sock.connect(port)
         return sock
     sock = socket.socket()
     if receive_buffer:
