@@ -118,12 +118,13 @@ class Proxy(Process):
         return found
 
     def cpu_seconds(self):
-        """What all its threads have used so far, exact to the nanosecond."""
-        total = 0
+        """What all its threads have used so far, and how long they waited for the CPU; exact to the nanosecond."""
+        used = waited = 0
         for pid in self.pids():
             for task in os.listdir(f"/proc/{pid}/task"):
-                total += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-        return total / 1e9
+                fields = pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()
+                used, waited = used + int(fields[0]), waited + int(fields[1])
+        return used / 1e9, waited / 1e9
 
     def rss_kb(self):
         """Resident memory of all its processes (the counters of /proc/PID/status are too coarse)."""
