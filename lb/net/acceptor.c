@@ -1,6 +1,7 @@
 #include "lb/net/acceptor.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 struct acceptor {
     uv_poll_t poll;
     int fd;
-    bool active;
+    bool active, is_tcp;
     acceptor_may *may;
     acceptor_taken *taken;
     acceptor_starved *starved;
@@ -69,6 +70,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         ;
 }
 
+static bool is_tcp(int fd)
+{
+    struct addr addr = {.len = sizeof(addr.un)};
+    return getsockname(fd, &addr.sa, &addr.len) == 0 && addr.sa.sa_family != AF_UNIX;
+}
+
 struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_may *may, acceptor_taken *taken,
                               acceptor_starved *starved, void *context, int *error)
 {
@@ -85,6 +92,7 @@ struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_may *may, accept
         return NULL;
     }
     acceptor->poll.data = acceptor;
+    acceptor->is_tcp = is_tcp(fd);
     acceptor_resume(acceptor);
     return acceptor;
 }
@@ -105,17 +113,33 @@ void acceptor_resume(struct acceptor *acceptor)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct acceptor *acceptor = handle->data;
-    close(acceptor->fd);
-    free(acceptor);
+    free(handle->data);
+}
+
+/* Drops every SYN, so that the kernel begins no handshake that nobody would serve; their clients try again
+ * and find the address closed. Without it a client could be connected between the last accept and the close,
+ * and be reset. */
+static void refuse_handshakes(int fd)
+{
+    enum { TCP_FLAGS = 13, SYN_AND_ACK = 0x12, SYN = 0x02 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS),  BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN_AND_ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 void acceptor_finish(struct acceptor *acceptor)
 {
     acceptor_pause(acceptor);
+    if (acceptor->is_tcp)
+        refuse_handshakes(acceptor->fd);
     while (take_one(acceptor) != NOTHING)
         ;
     uv_close((uv_handle_t *)&acceptor->poll, on_closed);
+    close(acceptor->fd);
 }
 
 static bool set_options(int fd, const struct addr *addr, bool probe)

@@ -98,6 +98,8 @@ static bool verified_under(const struct conn *conn, const struct tls_settings *s
     const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
     if (settings->mode != TLS_MUTUAL && (settings->mode != TLS_MUTUAL_OPTIONAL || count == 0))
         return true;
+    if (tls_settings_verify_alike(settings, &conn->service->listener->tls))
+        return true;
     size_t sent =
         count > 1 ? count - 1 : count; /* without the anchor, which the new rules must have themselves */
     for (size_t i = 0; i < sent && i < CHAIN_MAX; i++)
@@ -117,13 +119,20 @@ static void move_to(struct conn *conn, struct service *service)
     generation_drop(old);
 }
 
-/* A reload has passed while the script waited: what the old rules allowed must be decided by the new ones. */
+/* Reloads that come faster than a script decides must not keep a connection undecided for ever. */
+#define OVERTAKEN_MAX 8
+
+/* A reload has passed since the connection came: what the old rules allow must be decided by the new ones. */
 static void decide_again(struct conn *conn)
 {
     struct service *service = same_listener(conn->thread->current, conn->service->listener->name);
     struct tls_failure failure = {0};
     if (!service) {
-        deny(conn, REASON_DENIED, "the listener was removed while the script waited");
+        deny(conn, REASON_DENIED, "the listener was removed before the connection was decided");
+        return;
+    }
+    if (++conn->overtaken > OVERTAKEN_MAX) {
+        deny(conn, REASON_SCRIPT_TIME, "reloads have overtaken the script too many times");
         return;
     }
     if (conn->client->tls && !verified_under(conn, &service->listener->tls, &failure)) {
@@ -194,6 +203,10 @@ static void run_script(struct conn *conn)
 
 void authorize_start(struct conn *conn)
 {
+    if (conn->service->generation->retired) {
+        decide_again(conn);
+        return;
+    }
     conn->backend = conn->service->listener->backend;
     conn_enter(conn, CONN_AUTHORIZE);
     if (!conn->service->script) {

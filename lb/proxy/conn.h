@@ -80,6 +80,7 @@ struct conn {
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
+    uint8_t overtaken; /* how many reloads passed before it was decided */
     const struct backend *backend;
     const struct member *member; /* counted active while set */
     struct connect_attempt *attempt;

@@ -14,10 +14,10 @@ void descriptors_raise(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-uint64_t descriptors_connections(void)
+uint64_t descriptors_connections(unsigned each)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return 1000000;
-    return limit.rlim_cur > RESERVED + 2 ? (limit.rlim_cur - RESERVED) / 2 : 1;
+    return limit.rlim_cur > RESERVED + each ? (limit.rlim_cur - RESERVED) / each : 1;
 }

@@ -36,9 +36,18 @@ static void hand_over(struct master *master, struct generation **generations, st
     sockets_release(sockets);
 }
 
+/* A client's and a server's socket; no server where lb answers itself. */
+static unsigned descriptors_each(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].protocol != PROTOCOL_RESPOND)
+            return 2;
+    return 1;
+}
+
 static void set_limits(struct master *master, const struct config *config)
 {
-    uint64_t fit = descriptors_connections(), wanted = config->max_connections;
+    uint64_t fit = descriptors_connections(descriptors_each(config)), wanted = config->max_connections;
     if (wanted > fit)
         log_event(master->log, LOG_WARNING,
                   "max-connections = %llu needs more file descriptors than allowed: %llu connections fit "

@@ -33,4 +33,7 @@ struct tls_settings {
     char *alpn;   /* names separated by ',' in order of preference; NULL: none */
 };
 
+/* Would both verify every client alike? By content: a file that was read again unchanged is the same. */
+bool tls_settings_verify_alike(const struct tls_settings *a, const struct tls_settings *b);
+
 #endif
