@@ -120,6 +120,7 @@ static enum stream_written queue(struct stream *stream, struct slice bytes)
     }
     stream->queued += bytes.len;
     stream->thread->queued += bytes.len;
+    /* cppcheck-suppress memleak ; on_written frees it */
     return STREAM_QUEUED;
 }
 

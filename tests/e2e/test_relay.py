@@ -1,4 +1,5 @@
 """Bytes from client to server and back: all of them, in order, at the pace of the slower side."""
+import contextlib
 import hashlib
 import random
 import resource
@@ -401,6 +402,15 @@ def test_a_unix_socket_can_be_bound_and_be_a_server(lb, origin, folder):
     assert line["client"].startswith("unix") and line["bytes_in"] == 100000
 
 
+def has_ipv6():
+    with socket.socket(socket.AF_INET6) as sock:
+        with contextlib.suppress(OSError):
+            sock.bind(("::1", 0))
+            return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
 def test_an_ipv6_address_can_be_bound(lb, origin):
     port = free_port()
     lb.start(config.plain(f"[::1]:{port}", origin(echo)))

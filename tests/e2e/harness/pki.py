@@ -2,6 +2,7 @@
 import datetime
 import functools
 import ipaddress
+import subprocess
 from pathlib import Path
 
 from cryptography import x509
@@ -110,7 +111,7 @@ class Pki:
         return self.known[name]
 
     def issue(self, name, issuer=None, *, subject=None, key="ec", is_ca=False, usage=(CLIENT,), san=(), start=None,
-              end=None, between=(), one_rdn=False, digest=hashes.SHA256()):
+              end=None, between=(), one_rdn=False):
         """Makes and keeps a certificate; without issuer it signs itself."""
         private = new_key(key)
         signer = issuer.private_key if issuer else private
@@ -120,8 +121,20 @@ class Pki:
         builder = builder.public_key(private.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(start or days(-1)).not_valid_after(end or days(90))
         builder = extensions(builder, private.public_key(), signer, is_ca, usage, san)
-        digest = None if isinstance(signer, ed25519.Ed25519PrivateKey) else digest
+        digest = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
         return self.keep(name, builder.sign(signer, digest), private, between)
+
+    def issue_sha1(self, name, issuer):
+        """By openssl: newer versions of cryptography do not sign with SHA-1."""
+        self.issue(name, issuer)
+        extensions_file = self.folder / "sha1.ext"
+        extensions_file.write_text("extendedKeyUsage = clientAuth\n")
+        request = subprocess.run(["openssl", "req", "-new", "-sha256", "-key", self[name].key, "-subj",
+                                  f"/O=Test/OU=payments/CN={name}"], check=True, capture_output=True).stdout
+        signed = subprocess.run(["openssl", "x509", "-req", "-sha1", "-days", "30", "-CA", issuer.leaf, "-CAkey", issuer.key,
+                                 "-set_serial", "4711", "-extfile", extensions_file], input=request, check=True,
+                                capture_output=True).stdout
+        return self.keep(name, x509.load_pem_x509_certificate(signed), self[name].private_key)
 
     def keep(self, name, certificate, key, between=()):
         self.known[name] = Identity(self.folder, name, certificate, key, [one.certificate for one in between])
@@ -188,7 +201,7 @@ class Pki:
         impostor = self.issue("impostor", root, is_ca=True, usage=(), subject=[("O", "Test"), ("CN", "Test intermediate")])
         self.issue("below-impostor", between, between=[impostor])
         self.issue("weak-rsa", root, key="rsa1024")
-        self.issue("weak-sha1", root, digest=hashes.SHA1())
+        self.issue_sha1("weak-sha1", root)
         self.issue("newline-in-name", root, subject=[("OU", "payments"), ("CN", 'x\n{"level":"error"}')])
         self.issue("nul-in-name", root, subject=[("OU", "payments"), ("CN", "good\0.evil.test")])
         self._forged("bad-signature", self.issue("bad-signature", root))
