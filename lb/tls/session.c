@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lb/tls/alpn.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/precheck.h"
 #include "lb/tls/session_parts.h"
@@ -10,7 +11,6 @@ enum {
     RECORD_PLAIN_MAX = 16384,
     RECORD_OVERHEAD = 64,   /* header, nonce, tag, content type: at most 30 */
     FLIGHT_MAX = 96 * 1024, /* the largest flight of a handshake: wolfSSL's limit for a chain, and room */
-    ALPN_MAX = 255,
 };
 
 /* ---- scratch ---- */
@@ -40,23 +40,10 @@ void tls_scratch_free(struct tls_scratch *scratch)
 
 /* ---- life ---- */
 
-/* The client's list decides whether there is any; ours decides which. */
-static bool set_alpn(WOLFSSL *ssl, const char *names)
-{
-    char list[ALPN_MAX + 1];
-    size_t len = names ? strlen(names) : 0;
-    if (len == 0)
-        return true;
-    if (len > ALPN_MAX)
-        return false;
-    memcpy(list, names, len + 1);
-    return wolfSSL_UseALPN(ssl, list, (unsigned)len, WOLFSSL_ALPN_CONTINUE_ON_MISMATCH) == WOLFSSL_SUCCESS;
-}
-
 static bool attach(struct tls_session *session)
 {
     WOLFSSL *ssl = session->ssl;
-    if (!ssl || !set_alpn(ssl, session->context->alpn))
+    if (!ssl)
         return false;
     wolfSSL_SetIOReadCtx(ssl, session);
     wolfSSL_SetIOWriteCtx(ssl, session);
@@ -159,9 +146,10 @@ static bool hello_is_acceptable(struct tls_session *session, struct slice in)
     struct slice record;
     struct tls_failure failure;
     session->started = true;
-    if (hello_read(in, flat, &hello, &record) != HELLO_COMPLETE ||
-        precheck_hello(session->context, &hello, &failure))
+    if (hello_read(in, flat, &hello, &record) != HELLO_COMPLETE)
         return true;
+    if (precheck_hello(session->context, &hello, &failure))
+        return alpn_choose(session->ssl, session->context->alpn, hello.alpn);
     session_refuse_now(session, &failure);
     return false;
 }
