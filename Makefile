@@ -3,6 +3,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 # FLAVOR: release | asan | tsan | fuzz. Each has objects of its own.
 FLAVOR ?= release
 BUILD  := build/$(FLAVOR)
