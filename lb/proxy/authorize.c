@@ -135,6 +135,10 @@ static void decide_again(struct conn *conn)
         deny(conn, REASON_SCRIPT_TIME, "reloads have overtaken the script too many times");
         return;
     }
+    if (!conn->client->tls && service->listener->tls.mode != TLS_OFF) {
+        deny(conn, REASON_DENIED, "a reload has made TLS a demand of the listener; this connection has none");
+        return;
+    }
     if (conn->client->tls && !verified_under(conn, &service->listener->tls, &failure)) {
         deny(conn, failure.reason, failure.text);
         return;

@@ -288,13 +288,13 @@ static bool cuts(enum reason reason)
     }
 }
 
-static void close_streams(struct conn *conn)
+/* What is still queued will never arrive: without a reset the part that did would pass for the whole. */
+static void close_stream(struct conn *conn, struct stream *stream)
 {
-    void (*end)(struct stream *) = cuts(conn->reason) ? stream_abort : stream_close;
-    if (conn->server)
-        end(conn->server);
-    if (conn->client)
-        end(conn->client);
+    if (stream && (cuts(conn->reason) || stream_blocked(stream)))
+        stream_abort(stream);
+    else if (stream)
+        stream_close(stream);
 }
 
 static void settle(struct conn *conn, enum reason reason)
@@ -316,7 +316,8 @@ void conn_close(struct conn *conn, enum reason reason)
     conn->thread->ended(conn->thread, conn);
     if (conn->member)
         balancer_release_member(conn->member);
-    close_streams(conn);
+    close_stream(conn, conn->server);
+    close_stream(conn, conn->client);
     connect_free(conn);
     respond_free(conn);
     free(conn->early);

@@ -13,7 +13,8 @@ uint64_t relay_drain_limit(const struct conn *conn)
     return conn->service->listener->timeout_half_closed_ms;
 }
 
-/* Told in order: nobody has done anything wrong, so both sides see an end, not a cut. */
+/* Told in order: nobody has done anything wrong, so a side that has read all it was sent sees an end, not a
+ * cut. */
 static void end_quietly(struct conn *conn, enum reason reason)
 {
     if (conn->client)
