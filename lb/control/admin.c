@@ -125,10 +125,12 @@ static void close_client(struct admin_client *client)
     uv_close((uv_handle_t *)&client->timer, on_client_closed);
 }
 
+/* Cancelled: the client is being closed, and at the end of the process the admin socket may be gone already.
+ */
 static void on_answered(uv_write_t *write, int status)
 {
-    (void)status;
-    close_client(write->handle->data);
+    if (status != UV_ECANCELED)
+        close_client(write->handle->data);
 }
 
 static void answer(struct admin_client *client)

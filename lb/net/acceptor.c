@@ -163,7 +163,8 @@ static void remove_stale_socket(const struct addr *addr)
     struct stat info;
     if (stat(addr->un.sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
         return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Non-blocking: who does not accept is there all the same, and must not hold us up. */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, &addr->sa, addr->len) != 0 && errno == ECONNREFUSED)

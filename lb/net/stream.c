@@ -38,7 +38,8 @@ static void resume_resting(uv_idle_t *idle)
         struct stream *next = stream->next_resting;
         stream->resting = false;
         stream->greedy = 0;
-        stream_resume(stream);
+        if (!stream->paused)
+            stream_resume(stream);
         stream = next;
     }
 }

@@ -60,9 +60,11 @@ static void on_deadline(uv_timer_t *timer)
     stop_workers(master);
 }
 
+/* The files of unix sockets go first: a successor may bind the paths while connections still drain here. */
 static void drain_workers(struct master *master)
 {
     const struct config *config = snapshots_current(&master->snapshots);
+    sockets_unlink(config, NULL);
     for (size_t i = 0; i < master->worker_count; i++) {
         struct letter *idle = mem_new(sizeof(*idle));
         idle->read = read_idle;
@@ -180,7 +182,7 @@ static void clean_up(struct master *master)
         worker_join(master->workers[i]);
     free(master->workers);
     config = snapshots_current(&master->snapshots);
-    if (config)
+    if (config && !master->stopping)
         sockets_unlink(config, NULL);
     snapshots_free(&master->snapshots);
     mailbox_free(&master->mailbox);

@@ -112,6 +112,10 @@ static bool reconfigure_log(struct master *master, const struct config *config, 
 static bool load_and_publish(struct master *master, struct problems *problems)
 {
     const struct config *before = snapshots_current(&master->snapshots);
+    if (master->stopping) {
+        problems_add(problems, (struct place){0}, "lb is shutting down");
+        return false;
+    }
     struct config *config = config_load(master->paths, master->path_count, problems);
     if (!config)
         return false;
@@ -136,7 +140,7 @@ static void on_swept(uv_timer_t *timer)
 bool master_reload(struct master *master, struct problems *copy)
 {
     struct problems own = {0}, *problems = copy ? copy : &own;
-    bool done = !master->stopping && load_and_publish(master, problems);
+    bool done = load_and_publish(master, problems);
     log_problems(master, problems);
     if (done) {
         master->reloads_done++;

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lb/base/memory.h"
 #include "lb/net/acceptor.h"
@@ -135,6 +136,8 @@ static void open_door(struct worker *worker, const struct socket_plan *plan, str
     if (!door->acceptor) {
         log_event(worker->proxy.log, LOG_ERROR, "listener %s: cannot watch its socket: %s",
                   service->listener->name, uv_strerror(error));
+        if (plan->fd >= 0) /* or the kernel would go on queuing clients there */
+            close(plan->fd);
         free(door);
         return;
     }
