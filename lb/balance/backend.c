@@ -56,15 +56,29 @@ bool balancer_usable(const struct balancer *balancer, size_t index, const struct
            atomic_load_explicit(&member->server->active, memory_order_relaxed) < member->max_connections;
 }
 
+/* Another thread may have taken the last place since the policy looked. */
+static bool take_place(const struct member *member)
+{
+    atomic_uint *active = &member->server->active;
+    unsigned now = atomic_load_explicit(active, memory_order_relaxed);
+    while (member->max_connections == 0 || now < member->max_connections)
+        if (atomic_compare_exchange_weak_explicit(active, &now, now + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
 const struct member *balancer_pick(struct balancer *balancer, struct tried *tried)
 {
-    int index = balancer->backend->policy->choose(balancer, tried);
-    if (index < 0)
-        return NULL;
-    const struct member *member = &balancer->backend->members[index];
-    tried->bits[index / 64] |= (uint64_t)1 << (index % 64);
-    atomic_fetch_add_explicit(&member->server->active, 1, memory_order_relaxed);
-    return member;
+    for (;;) {
+        int index = balancer->backend->policy->choose(balancer, tried);
+        if (index < 0)
+            return NULL;
+        const struct member *member = &balancer->backend->members[index];
+        tried->bits[index / 64] |= (uint64_t)1 << (index % 64);
+        if (take_place(member))
+            return member;
+    }
 }
 
 void balancer_release_member(const struct member *member)

@@ -145,7 +145,8 @@ void addr_format(const struct addr *addr, char *out)
     char host[ADDR_TEXT_MAX];
     addr_host(addr, host);
     if (addr->sa.sa_family == AF_UNIX)
-        snprintf(out, ADDR_TEXT_MAX, "unix:%s", addr->un.sun_path);
+        /* The kernel does not terminate the path of a peer that fills the field. */
+        snprintf(out, ADDR_TEXT_MAX, "unix:%.*s", (int)sizeof(addr->un.sun_path), addr->un.sun_path);
     else if (strchr(host, ':'))
         snprintf(out, ADDR_TEXT_MAX, "[%.46s]:%u", host, addr_port(addr));
     else

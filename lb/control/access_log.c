@@ -61,7 +61,10 @@ static void add_who(struct line *line, const struct conn *conn)
     addr_format(&conn->peer, client);
     addw(line, "time", stamp);
     addw(line, "listener", conn->service->listener->name);
-    addw(line, "client", client);
+    if (conn->peer.sa.sa_family == AF_UNIX) /* a client may bind its socket to any path */
+        adds(line, "client", client);
+    else
+        addw(line, "client", client);
 }
 
 static const struct certificate *leaf_of(const struct conn *conn)

@@ -57,11 +57,18 @@ static void take_result(struct watch *watch, int error)
 
 static void on_interval(uv_timer_t *timer);
 
+/* Our own want of descriptors or memory says nothing about the server. */
+static bool is_our_fault(int error)
+{
+    return error == UV_EMFILE || error == UV_ENFILE || error == UV_ENOMEM || error == UV_ENOBUFS;
+}
+
 static void on_probed(void *context, int error)
 {
     struct watch *watch = context;
     watch->probe = NULL;
-    take_result(watch, error);
+    if (!is_our_fault(error))
+        take_result(watch, error);
     uv_timer_start(&watch->timer, on_interval, watch->settings.interval_ms, 0);
 }
 
@@ -71,8 +78,8 @@ static void on_interval(uv_timer_t *timer)
     int error = 0;
     watch->probe = check_tcp(watch->checker->loop, &watch->server->addr, watch->settings.timeout_ms,
                              on_probed, watch, &error);
-    if (!watch->probe) /* our own want of descriptors says nothing about the server */
-        uv_timer_start(&watch->timer, on_interval, watch->settings.interval_ms, 0);
+    if (!watch->probe) /* without a route connect fails at once */
+        on_probed(watch, error);
 }
 
 static void on_closed(uv_handle_t *handle)

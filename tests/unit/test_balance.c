@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "lb/balance/backend.h"
 #include "lb/base/memory.h"
@@ -179,6 +180,49 @@ static void an_unknown_policy_is_not_found(void **state)
         assert_string_equal(policy_find(*name)->name, *name);
 }
 
+struct crowd {
+    struct balancer balancer; /* a thread's own */
+    atomic_bool *exceeded;
+};
+
+static void *pick_and_release(void *argument)
+{
+    struct crowd *crowd = argument;
+    for (int i = 0; i < 200000; i++) {
+        struct tried tried = {{0}};
+        const struct member *member = balancer_pick(&crowd->balancer, &tried);
+        if (!member)
+            continue;
+        if (atomic_load(&member->server->active) > member->max_connections)
+            atomic_store(crowd->exceeded, true);
+        balancer_release_member(member);
+    }
+    return NULL;
+}
+
+static void threads_together_never_exceed_max_connections(void **state)
+{
+    struct bed bed;
+    struct crowd crowd[3];
+    pthread_t threads[3];
+    atomic_bool exceeded = false;
+    (void)state;
+    lay(&bed, "round-robin", (unsigned[]){1}, 1);
+    bed.members[0].max_connections = 1;
+    for (size_t i = 0; i < 3; i++) {
+        crowd[i] = (struct crowd){.exceeded = &exceeded};
+        balancer_init(&crowd[i].balancer, &bed.backend);
+        assert_int_equal(pthread_create(&threads[i], NULL, pick_and_release, &crowd[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        balancer_release(&crowd[i].balancer);
+    }
+    assert_false(exceeded);
+    assert_int_equal(bed.members[0].server->active, 0);
+    clear(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +236,7 @@ int main(void)
         cmocka_unit_test(idle_servers_take_turns),
         cmocka_unit_test(a_server_is_found_again_by_its_identity),
         cmocka_unit_test(an_unknown_policy_is_not_found),
+        cmocka_unit_test(threads_together_never_exceed_max_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
