@@ -81,20 +81,6 @@ static bool set_numeric(const char *host, bool bracketed, uint16_t port, struct 
     return bracketed ? set_v6(host, port, out) : set_v4(host, port, out);
 }
 
-bool addr_parse(const char *text, struct addr *out, const char **why)
-{
-    char host[256];
-    bool bracketed;
-    uint16_t port;
-    memset(out, 0, sizeof(*out));
-    if (strncmp(text, "unix:", 5) == 0)
-        return parse_unix(text + 5, out, why);
-    if (!split(text, host, &bracketed, &port, why))
-        return false;
-    *why = "this is no IP address; write ADDRESS:PORT, [IPv6]:PORT, *:PORT or unix:/path";
-    return set_numeric(host, bracketed, port, out);
-}
-
 static bool resolve(const char *host, uint16_t port, struct addr *out, const char **why)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list = NULL;
@@ -113,7 +99,7 @@ static bool resolve(const char *host, uint16_t port, struct addr *out, const cha
     return true;
 }
 
-bool addr_resolve(const char *text, struct addr *out, const char **why)
+static bool read_addr(const char *text, bool resolves, struct addr *out, const char **why)
 {
     char host[256];
     bool bracketed;
@@ -125,7 +111,18 @@ bool addr_resolve(const char *text, struct addr *out, const char **why)
         return false;
     if (set_numeric(host, bracketed, port, out))
         return true;
-    return resolve(host, port, out, why);
+    *why = "this is no IP address; write ADDRESS:PORT, [IPv6]:PORT, *:PORT or unix:/path";
+    return resolves && resolve(host, port, out, why);
+}
+
+bool addr_parse(const char *text, struct addr *out, const char **why)
+{
+    return read_addr(text, false, out, why);
+}
+
+bool addr_resolve(const char *text, struct addr *out, const char **why)
+{
+    return read_addr(text, true, out, why);
 }
 
 void addr_host(const struct addr *addr, char *out)
