@@ -1,7 +1,9 @@
 #include "lb/net/stream.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -160,6 +162,15 @@ enum stream_written stream_write(struct stream *stream, struct slice bytes)
         return STREAM_BROKEN;
     }
     return flush(stream);
+}
+
+size_t stream_unsent(const struct stream *stream)
+{
+    uv_os_fd_t fd;
+    int in_kernel = 0;
+    if (uv_fileno(&stream->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &in_kernel) != 0)
+        in_kernel = 0;
+    return uv_stream_get_write_queue_size(&stream->uv.stream) + (size_t)in_kernel;
 }
 
 void stream_end(struct stream *stream)

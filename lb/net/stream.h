@@ -80,6 +80,9 @@ void stream_resume(struct stream *stream);
 void stream_close(struct stream *stream);
 void stream_abort(struct stream *stream); /* close with RST, so that the peer sees the cut */
 
+/* Bytes written to the stream that the peer has not yet acknowledged. Costs a system call. */
+size_t stream_unsent(const struct stream *stream);
+
 static inline bool stream_blocked(const struct stream *stream)
 {
     return stream->queued > 0;

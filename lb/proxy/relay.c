@@ -24,14 +24,31 @@ static void end_quietly(struct conn *conn, enum reason reason)
     conn_close(conn, reason);
 }
 
+/* A slow reader is told apart from one that has gone: what waits for it gets less, although lb has not
+ * written for long. */
+static bool still_taken(struct conn *conn)
+{
+    size_t before = conn->unsent;
+    conn->unsent = stream_unsent(conn->client) + (conn->server ? stream_unsent(conn->server) : 0);
+    return conn->unsent > 0 && conn->unsent != before;
+}
+
+static void expired(struct conn *conn, enum reason reason)
+{
+    if (still_taken(conn))
+        conn_enter(conn, conn->state); /* the deadline starts anew */
+    else
+        end_quietly(conn, reason);
+}
+
 void relay_idle_expired(struct conn *conn)
 {
-    end_quietly(conn, REASON_TIMEOUT_IDLE);
+    expired(conn, REASON_TIMEOUT_IDLE);
 }
 
 void relay_drain_expired(struct conn *conn)
 {
-    end_quietly(conn, REASON_TIMEOUT_HALF_CLOSED);
+    expired(conn, REASON_TIMEOUT_HALF_CLOSED);
 }
 
 /* False: the connection has been closed. */
@@ -105,6 +122,7 @@ void relay_server_end(struct conn *conn)
 void relay_drained(struct conn *conn)
 {
     conn_touch(conn);
+    conn->unsent = 0;
     if (!stream_blocked(conn->server))
         stream_resume(conn->client);
     if (!stream_blocked(conn->client))

@@ -121,6 +121,20 @@ def test_a_transfer_that_is_cut_by_a_timeout_does_not_look_complete(lb, origin):
             read_all(sock)
 
 
+def test_a_client_that_reads_slowly_but_steadily_is_not_idle(lb, origin):
+    def pour(sock, _):
+        sock.sendall(b"x" * (2 << 20))
+        sock.shutdown(socket.SHUT_WR)
+        read_all(sock)
+    port, got = free_port(), 0
+    lb.start(config.plain(port, origin(pour), timeout_idle="1s", timeout_half_closed="1s"))
+    with client.connect(port, receive_buffer=32768) as sock:
+        while part := sock.recv(20000):
+            got += len(part)
+            time.sleep(0.04)
+    assert got == 2 << 20
+
+
 def test_the_path_of_a_clients_unix_socket_cannot_forge_a_line_of_the_log(make_lb, folder, behind):
     lb, path = make_lb(log_format="text"), f"{folder}/bound"
     lb.start(config.plain(f"unix:{path}", behind))
