@@ -137,7 +137,9 @@ bool certificate_weak(const struct certificate *certificate, const char **what)
 {
     struct key_facts key;
     *what = signature_weakness(certificate->signature_algorithm, certificate->tbs);
-    if (!*what && key_read(certificate->spki, &key) && key.kind == KEY_RSA && key.bits < RSA_BITS_MIN)
+    if (!*what && !key_read(certificate->spki, &key))
+        *what = "its key cannot be read";
+    else if (!*what && (key.kind == KEY_RSA || key.kind == KEY_RSA_PSS) && key.bits < RSA_BITS_MIN)
         *what = "its RSA key has fewer than 2048 bits";
     return *what != NULL;
 }

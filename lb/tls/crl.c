@@ -188,9 +188,21 @@ bool crl_open(struct slice der, struct crl *out, const char **why)
     return *why == NULL;
 }
 
+bool crl_confirmed_by(const struct crl *crl, struct slice spki)
+{
+    return crl->signer.len > 0 && slice_equal(crl->signer, spki);
+}
+
+void crl_confirm(struct crl *crl, struct slice spki)
+{
+    free((char *)crl->signer.data);
+    crl->signer = slice_make(mem_copy_n(spki.data, spki.len), spki.len);
+}
+
 void crl_close(struct crl *crl)
 {
     free(crl->data);
+    free((char *)crl->signer.data);
     free(crl->serials);
     *crl = (struct crl){0};
 }

@@ -145,6 +145,14 @@ bool extension_is_ca(struct slice list)
            der_take(&body, DER_BOOLEAN, &flag) && flag.len == 1 && flag.data[0] != 0;
 }
 
+bool certificate_requires_policy(struct slice list)
+{
+    struct extension extension;
+    struct slice body;
+    return extension_find(list, OID_POLICY_LIMITS, &extension) &&
+           (!der_only(extension.value, DER_SEQUENCE, &body) || !der_is(body, DER_CONTEXT(1)));
+}
+
 /* ---- key identifiers ---- */
 
 struct slice authority_key_id(struct slice list)

@@ -20,12 +20,13 @@ struct extension {
 #define OID_BASIC            SLICE_LITERAL("\x55\x1d\x13")
 #define OID_NAME_CONSTRAINTS SLICE_LITERAL("\x55\x1d\x1e")
 #define OID_POLICIES         SLICE_LITERAL("\x55\x1d\x20")
+#define OID_POLICY_LIMITS    SLICE_LITERAL("\x55\x1d\x24")
 #define OID_AUTHORITY_KEY_ID SLICE_LITERAL("\x55\x1d\x23")
 #define OID_EXTENDED_USAGE   SLICE_LITERAL("\x55\x1d\x25")
 #define OID_EKU_ANY          SLICE_LITERAL("\x55\x1d\x25\x00")
 #define OID_EKU_CLIENT       SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x02")
 
-enum general_name { NAME_EMAIL = 1, NAME_DNS = 2, NAME_URI = 6, NAME_IP = 7 };
+enum general_name { NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };
 
 enum key_usage { USAGE_SIGNATURE = 0, USAGE_CERT_SIGN = 5, USAGE_CRL_SIGN = 6 };
 
@@ -42,6 +43,9 @@ const char *extensions_problem(struct slice list);
 /* The next subject alternative name; `kind` is the tag's number (enum general_name and others). */
 bool alternative_name_next(struct slice *names, unsigned *kind, struct slice *value);
 bool alternative_names(struct slice list, struct slice *names); /* false: no such extension */
+
+/* policyConstraints with requireExplicitPolicy, or what cannot be read as either. */
+bool certificate_requires_policy(struct slice list);
 
 /* Key usage bits, first bit (digitalSignature) = 0x100 … decipherOnly = 0x001. False: no such extension. */
 bool key_usage(struct slice list, unsigned *bits);

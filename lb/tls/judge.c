@@ -155,10 +155,29 @@ static bool judge_purpose(const struct path *path, struct tls_failure *failure)
     return false;
 }
 
+static bool refuse_name(const struct certificate *issuer, const struct certificate *below,
+                        struct tls_failure *failure)
+{
+    char subject[BRIEF_MAX], above[BRIEF_MAX];
+    failure_set(failure, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+                "the name constraints of %s forbid a name of %s", brief_name(issuer->subject, above),
+                brief_name(below->subject, subject));
+    return false;
+}
+
+/* An intermediate in the name of its own issuer is exempt (RFC 5280, section 6.1.3). */
+static bool is_constrained(const struct path *path, size_t index)
+{
+    return index == 0 || !certificate_self_issued(path->list[index]);
+}
+
 static bool judge_names(const struct path *path, struct tls_failure *failure)
 {
     char subject[BRIEF_MAX], issuer[BRIEF_MAX];
     for (size_t i = 1; i < path->count; i++) {
+        for (size_t below = 0; below < i; below++)
+            if (is_constrained(path, below) && !constraints_allow_names(path->list[i], path->list[below]))
+                return refuse_name(path->list[i], path->list[below], failure);
         if (constraints_allow_common_names(path->list[i], path->list[0]))
             continue;
         failure_set(failure, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
@@ -169,13 +188,31 @@ static bool judge_names(const struct path *path, struct tls_failure *failure)
     return true;
 }
 
+/* Policies are not evaluated, so a chain that depends on them cannot be admitted. The anchor's own demands
+ * are not part of the path. */
+static bool judge_policies(const struct path *path, struct tls_failure *failure)
+{
+    char subject[BRIEF_MAX];
+    for (size_t i = 0; i + 1 < path->count; i++) {
+        if (!certificate_requires_policy(path->list[i]->extensions))
+            continue;
+        failure_set(failure, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+                    "%s requires a certificate policy (policyConstraints), which lb does not evaluate",
+                    brief_name(path->list[i]->subject, subject));
+        return false;
+    }
+    return true;
+}
+
 /* ---- revocation ---- */
 
+/* By the very issuer: another CA may have its name. */
 static bool is_confirmed(const struct trust *trust, struct crl *crl, const struct certificate *issuer)
 {
-    if (!crl->confirmed && key_usage_has(issuer->extensions, USAGE_CRL_SIGN))
-        crl->confirmed = trust->crl_signed_by(crl, issuer);
-    return crl->confirmed;
+    if (crl->signer.len == 0 && key_usage_has(issuer->extensions, USAGE_CRL_SIGN) &&
+        trust->crl_signed_by(crl, issuer))
+        crl_confirm(crl, issuer->spki);
+    return crl_confirmed_by(crl, issuer->spki);
 }
 
 /* What the CRLs of one issuer prove beyond revocation. */
@@ -252,6 +289,6 @@ bool path_judge(struct trust *trust, const struct path *path, size_t sent, int64
 {
     return judge_end(trust, path, sent, failure) && judge_depth(trust, path, failure) &&
            judge_issuers(path, failure) && judge_dates(path, now, failure) && judge_strength(path, failure) &&
-           judge_purpose(path, failure) && judge_names(path, failure) &&
+           judge_purpose(path, failure) && judge_names(path, failure) && judge_policies(path, failure) &&
            judge_crls(trust, path, now, failure);
 }

@@ -1,5 +1,6 @@
 #include "lb/tls/path.h"
 
+#include "lb/tls/extensions.h"
 #include "lb/tls/names.h"
 
 struct candidates {
@@ -42,21 +43,44 @@ static void add_issuers(const struct certificate *child, const struct certificat
             out->list[out->count++] = &list[i];
 }
 
-static bool have_one_key(const struct candidates *among)
+static bool has_namesake(const struct certificate *list, size_t count, const struct certificate *issuer)
 {
-    for (size_t i = 1; i < among->count; i++)
-        if (!slice_equal(among->list[i]->spki, among->list[0]->spki))
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(list[i].subject, issuer->subject) && !slice_equal(list[i].spki, issuer->spki))
+            return true;
+    return false;
+}
+
+/* Whether key identifiers, not names alone, lead to the candidates. */
+static bool are_identified(const struct certificate *child, const struct candidates *among)
+{
+    for (size_t i = 0; i < among->count; i++)
+        if (subject_key_id(among->list[i]->extensions).len == 0)
             return false;
-    return true;
+    return authority_key_id(child->extensions).len > 0;
+}
+
+/* Whether another key than that of the first candidate could be the issuer's. The library may have taken a
+ * namesake that was sent for the issuer, even one that is no candidate here. */
+static bool is_doubtful(const struct trust *trust, const struct certificate *child,
+                        const struct certificate *sent, size_t count, const struct candidates *among)
+{
+    const struct certificate *first = among->list[0];
+    if (among->count == 0)
+        return false;
+    for (size_t i = 1; i < among->count; i++)
+        if (!slice_equal(among->list[i]->spki, first->spki))
+            return true;
+    return has_namesake(sent, count, first) ||
+           (has_namesake(trust->anchors, trust->anchor_count, first) && !are_identified(child, among));
 }
 
 /* A renewed CA has the name, often also the key, of the old one: where keys differ, the signature tells them
  * apart. */
 static const struct certificate *choose(const struct trust *trust, const struct certificate *child,
-                                        const struct candidates *among, bool confirm, int64_t now)
+                                        const struct candidates *among, bool doubt, int64_t now)
 {
     const struct certificate *chosen = NULL;
-    bool doubt = confirm && !have_one_key(among);
     for (size_t i = 0; i < among->count; i++) {
         const struct certificate *issuer = among->list[i];
         bool better = !chosen || (!is_valid_at(chosen, now) && is_valid_at(issuer, now));
@@ -76,7 +100,8 @@ void path_build(const struct trust *trust, const struct certificate *sent, size_
         add_issuers(last, trust->anchors, trust->anchor_count, out, &found);
         if (!certificate_self_issued(last))
             add_issuers(last, sent, count, out, &found);
-        const struct certificate *issuer = choose(trust, last, &found, confirm, now);
+        bool doubt = confirm && is_doubtful(trust, last, sent, count, &found);
+        const struct certificate *issuer = choose(trust, last, &found, doubt, now);
         if (!issuer)
             return;
         out->list[out->count++] = issuer;

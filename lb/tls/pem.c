@@ -35,8 +35,10 @@ static bool read_label(struct slice text, const char *marker, struct slice *labe
 bool pem_next(struct slice *text, struct pem_block *out, const char **why)
 {
     *why = NULL;
-    const char *begin = find(*text, BEGIN);
-    if (!begin)
+    const char *begin = find(*text, BEGIN), *stray = find(*text, END);
+    if (stray && (!begin || stray < begin))
+        *why = "an END line in the PEM text has no BEGIN line before it";
+    if (!begin || *why)
         return false;
     struct slice after, label, rest;
     *why = "a BEGIN line in the PEM text is not followed by its END line";

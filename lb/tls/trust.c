@@ -138,9 +138,10 @@ static bool confirm_crl(struct trust *trust, struct crl *crl, bool *known)
         if (!slice_equal(trust->anchors[i].subject, crl->issuer))
             continue;
         *known = true;
-        crl->confirmed = crl->confirmed || crl_signed_by(crl, &trust->anchors[i]);
+        if (crl->signer.len == 0 && crl_signed_by(crl, &trust->anchors[i]))
+            crl_confirm(crl, trust->anchors[i].spki);
     }
-    return crl->confirmed || !*known;
+    return crl->signer.len > 0 || !*known;
 }
 
 static bool add_crl(struct trust *trust, struct slice der, const struct tls_file *file, struct place place,

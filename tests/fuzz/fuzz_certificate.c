@@ -52,6 +52,7 @@ static void judge(const struct certificate *certificate)
     certificate_weak(certificate, &what);
     certificate_client_purpose(certificate);
     certificate_issued_by(certificate, certificate);
+    constraints_allow_names(certificate, certificate);
     constraints_allow_common_names(certificate, certificate);
 }
 

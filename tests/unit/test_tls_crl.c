@@ -120,6 +120,40 @@ static void a_crl_that_its_intermediate_did_not_sign_proves_nothing(void **state
     server_stop(&server);
 }
 
+/* Another CA may have the name of the one that signed the list. */
+static void a_crl_proves_nothing_for_a_namesake_of_its_issuer(void **state)
+{
+    struct world *world = *state;
+    struct server server;
+    struct pki_cert namesake = pki_intermediate("Root", &world->middle),
+                    leaf = pki_client("below", &namesake);
+    char *crls = joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY),
+                        pki_crl_pem(&world->middle, &world->middle, NULL, -60, PKI_DAY));
+    start_with_crl(&server, world, crls, true);
+    expect_admitted(&server, (struct client_spec){.leaf = &world->client}, 2);
+    expect_refused(&server, (struct client_spec){.leaf = &leaf, .more = {&namesake, &world->middle}},
+                   (struct expected){REASON_CRL_MISSING, 46, "has not signed"});
+    pki_free(&leaf);
+    pki_free(&namesake);
+    server_stop(&server);
+}
+
+static void a_crl_whose_begin_line_is_damaged_is_not_overlooked(void **state)
+{
+    struct world *world = *state;
+    struct problems problems = {0};
+    struct tls_settings settings = settings_for(world, &world->root);
+    char *damaged = pki_crl_pem(&world->root, &world->root, &world->client, -60, PKI_DAY);
+    damaged[0] = ' ';
+    settings.client_crl =
+        pem_file("clients.crl", joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY), damaged));
+    assert_null(tls_context_new(&settings, (struct place){"lb.ini", 3}, &problems));
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.list[0].text, "no BEGIN line"));
+    problems_free(&problems);
+    settings_free(&settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +164,8 @@ int main(void)
         cmocka_unit_test(every_crl_of_a_file_counts),
         cmocka_unit_test(a_revoked_intermediate_refuses_what_is_below),
         cmocka_unit_test(a_crl_that_its_intermediate_did_not_sign_proves_nothing),
+        cmocka_unit_test(a_crl_proves_nothing_for_a_namesake_of_its_issuer),
+        cmocka_unit_test(a_crl_whose_begin_line_is_damaged_is_not_overlooked),
     };
     return cmocka_run_group_tests(tests, setup_world, teardown_world);
 }
