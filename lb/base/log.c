@@ -269,14 +269,17 @@ bool log_configure(struct log_sink *sink, const char *target, enum log_format fo
     return true;
 }
 
-void log_reopen(struct log_sink *sink)
+bool log_reopen(struct log_sink *sink, const char **why)
 {
     int fd = open_target(sink->target);
-    if (fd < 0)
-        return;
+    if (fd < 0) {
+        *why = strerror(errno);
+        return false;
+    }
     pthread_mutex_lock(&sink->lock);
     replace_fd(sink, fd);
     pthread_mutex_unlock(&sink->lock);
+    return true;
 }
 
 struct log *log_attach(struct log_sink *sink)

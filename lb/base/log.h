@@ -31,7 +31,8 @@ void log_close(struct log_sink *sink);
 bool log_configure(struct log_sink *sink, const char *target, enum log_format format, enum log_level level,
                    const char **why);
 
-void log_reopen(struct log_sink *sink);        /* file targets only: after rotation */
+/* After rotation: the target is opened again. false: it cannot be, *why says so, and the old goes on. */
+bool log_reopen(struct log_sink *sink, const char **why);
 struct log *log_attach(struct log_sink *sink); /* an end for one more thread; lives until log_close */
 enum log_format log_format(const struct log *log);
 bool log_wants(const struct log *log, enum log_level level);

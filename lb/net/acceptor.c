@@ -15,13 +15,14 @@
 /* The kernel lowers it to net.core.somaxconn. */
 #define BACKLOG 65535
 
+/* The kernel lowers it to net.core.somaxconn. */
+#define BACKLOG 65535
+
 struct acceptor {
     uv_poll_t poll;
     int fd;
     bool active, is_tcp;
-    acceptor_may *may;
-    acceptor_taken *taken;
-    acceptor_starved *starved;
+    const struct acceptor_owner *owner;
     void *context;
 };
 
@@ -34,11 +35,12 @@ enum took { TOOK, NOTHING };
 
 static enum took take_failed(struct acceptor *acceptor, int error)
 {
+    acceptor->owner->spared(acceptor->context);
     if (error == EINTR || error == ECONNABORTED) /* that client has left; others may wait */
         return TOOK;
     if (out_of_resources(error)) {
         acceptor_pause(acceptor);
-        acceptor->starved(acceptor->context, error);
+        acceptor->owner->starved(acceptor->context, error);
     }
     return NOTHING;
 }
@@ -46,19 +48,15 @@ static enum took take_failed(struct acceptor *acceptor, int error)
 static enum took take_one(struct acceptor *acceptor)
 {
     struct addr peer = {.len = sizeof(peer.un)};
+    if (!acceptor->owner->may(acceptor->context)) {
+        acceptor_pause(acceptor);
+        return NOTHING;
+    }
     int fd = accept4(acceptor->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return take_failed(acceptor, errno);
-    acceptor->taken(acceptor->context, fd, &peer);
+    acceptor->owner->taken(acceptor->context, fd, &peer);
     return TOOK;
-}
-
-static bool may_take(struct acceptor *acceptor)
-{
-    if (acceptor->may(acceptor->context))
-        return true;
-    acceptor_pause(acceptor);
-    return false;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -66,7 +64,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct acceptor *acceptor = poll->data;
     (void)status;
     (void)events;
-    for (int i = 0; i < BATCH && acceptor->active && may_take(acceptor) && take_one(acceptor) == TOOK; i++)
+    for (int i = 0; i < BATCH && acceptor->active && take_one(acceptor) == TOOK; i++)
         ;
 }
 
@@ -76,16 +74,15 @@ static bool is_tcp(int fd)
     return getsockname(fd, &addr.sa, &addr.len) == 0 && addr.sa.sa_family != AF_UNIX;
 }
 
-struct acceptor *acceptor_new(uv_loop_t *loop, int fd, acceptor_may *may, acceptor_taken *taken,
-                              acceptor_starved *starved, void *context, int *error)
+struct acceptor *acceptor_new(uv_loop_t *loop, int fd, const struct acceptor_owner *owner, void *context,
+                              int *error)
 {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
     if (!acceptor) {
         *error = UV_ENOMEM;
         return NULL;
     }
-    *acceptor =
-        (struct acceptor){.fd = fd, .may = may, .taken = taken, .starved = starved, .context = context};
+    *acceptor = (struct acceptor){.fd = fd, .owner = owner, .context = context};
     *error = uv_poll_init(loop, &acceptor->poll, fd);
     if (*error != 0) {
         free(acceptor);
@@ -189,12 +186,13 @@ int acceptor_listen(const struct addr *addr, bool probe, char *why, size_t size)
         remove_stale_socket(addr);
     int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && set_options(fd, addr, probe) && bind(fd, &addr->sa, addr->len) == 0 &&
-        listen(fd, 65535) == 0)
+        (probe || listen(fd, BACKLOG) == 0))
         return fd;
     int error = errno;
     addr_format(addr, text);
     snprintf(why, size, "cannot listen on %s: %s%s", text, strerror(error), remedy(error));
     if (fd >= 0)
         close(fd);
+    errno = error;
     return -1;
 }

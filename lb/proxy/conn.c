@@ -166,6 +166,12 @@ static void client_failed(struct stream *stream, enum stream_error error)
         conn_close(conn, reset_reason(conn));
 }
 
+static void count_down(struct proxy_thread *thread, const struct service *service)
+{
+    atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&service->listener->state->active, 1, memory_order_relaxed);
+}
+
 static void release(struct conn *conn)
 {
     struct proxy_thread *thread = conn->thread;
@@ -176,8 +182,7 @@ static void release(struct conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     thread->count--;
-    atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&conn->service->listener->state->active, 1, memory_order_relaxed);
+    count_down(thread, conn->service);
     generation_drop(conn->service->generation);
     free(conn);
     thread->gone(thread);
@@ -246,8 +251,6 @@ static void enlist(struct conn *conn)
         conn->next->prev = conn;
     thread->first = conn;
     thread->count++;
-    atomic_fetch_add_explicit(thread->active, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&conn->service->listener->state->active, 1, memory_order_relaxed);
     count(&conn->service->listener->state->connections, 1);
     generation_hold(conn->service->generation);
 }
@@ -257,6 +260,7 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
     struct conn *conn = calloc(1, sizeof(*conn));
     if (!conn) {
         count(&service->listener->state->ended[REASON_NO_MEMORY], 1);
+        count_down(thread, service);
         close(fd);
         return;
     }

@@ -101,7 +101,8 @@ struct step {
     void (*client_end)(struct conn *conn);
 };
 
-/* Takes the accepted socket; the connection lives until its streams are closed. */
+/* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active);
+ * both are counted down when the connection is gone. It lives until its streams are closed. */
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
 
 void conn_enter(struct conn *conn, enum conn_state state);

@@ -2,9 +2,6 @@
 
 #include <sys/resource.h>
 
-/* Listening sockets, logs, event loops, health checks, the admin socket. */
-#define RESERVED 64
-
 void descriptors_raise(void)
 {
     struct rlimit limit;
@@ -14,10 +11,10 @@ void descriptors_raise(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-uint64_t descriptors_connections(unsigned each)
+uint64_t descriptors_connections(unsigned each, uint64_t own)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return 1000000;
-    return limit.rlim_cur > RESERVED + each ? (limit.rlim_cur - RESERVED) / each : 1;
+    return limit.rlim_cur > own + each ? (limit.rlim_cur - own) / each : 1;
 }

@@ -7,7 +7,7 @@
 /* Raises the soft limit to the hard one; once, at start. */
 void descriptors_raise(void);
 
-/* Connections that fit after what lb itself needs, if each takes so many descriptors. */
-uint64_t descriptors_connections(unsigned each);
+/* Connections that fit if each takes so many descriptors, after `own` ones that lb needs itself. */
+uint64_t descriptors_connections(unsigned each, uint64_t own);
 
 #endif

@@ -90,12 +90,20 @@ void master_shutdown(struct master *master)
 
 /* ---- signals ---- */
 
+static void reopen_log(struct master *master)
+{
+    const char *why;
+    if (!log_reopen(master->sink, &why))
+        log_event(master->log, LOG_ERROR,
+                  "the log cannot be opened again: %s; lines go where they went before", why);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct master *master = handle->data;
     switch (number) {
     case SIGHUP: master_reload(master, NULL); break;
-    case SIGUSR1: log_reopen(master->sink); break;
+    case SIGUSR1: reopen_log(master); break;
     default: master_shutdown(master); break;
     }
 }

@@ -45,9 +45,21 @@ static unsigned descriptors_each(const struct config *config)
     return 1;
 }
 
+/* Logs, health checks, the admin socket and its clients; event loops and listening sockets for each worker.
+ */
+static uint64_t descriptors_own(const struct master *master, const struct config *config)
+{
+    enum { PROCESS = 48, LOOP = 8 };
+    size_t binds = 0;
+    for (size_t i = 0; i < config->listener_count; i++)
+        binds += config->listeners[i].bind_count;
+    return PROCESS + master->worker_count * (LOOP + binds);
+}
+
 static void set_limits(struct master *master, const struct config *config)
 {
-    uint64_t fit = descriptors_connections(descriptors_each(config)), wanted = config->max_connections;
+    uint64_t fit = descriptors_connections(descriptors_each(config), descriptors_own(master, config)),
+             wanted = config->max_connections;
     if (wanted > fit)
         log_event(master->log, LOG_WARNING,
                   "max-connections = %llu needs more file descriptors than allowed: %llu connections fit "

@@ -56,13 +56,28 @@ static void cannot_listen(const struct listener *listener, const struct bind *bi
                  listener->name, why);
 }
 
+/* A worker may not have closed yet what the reload just before this one removed. */
+static int probe_again(const struct addr *addr, char *why, size_t size)
+{
+    enum { TRIES = 10, PAUSE_US = 20000 };
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < TRIES; i++) {
+        usleep(PAUSE_US);
+        fd = acceptor_listen(addr, true, why, size);
+    }
+    return fd;
+}
+
 /* Does another process have the address? Before any socket of the snapshot is opened: they may overlap. */
-static void probe_address(const struct listener *listener, const struct bind *bind, struct problems *problems)
+static void probe_address(const struct listener *listener, const struct bind *bind, bool reloading,
+                          struct problems *problems)
 {
     char why[256];
     if (bind->addr.sa.sa_family == AF_UNIX)
         return;
     int fd = acceptor_listen(&bind->addr, true, why, sizeof(why));
+    if (fd < 0 && errno == EADDRINUSE && reloading)
+        fd = probe_again(&bind->addr, why, sizeof(why));
     if (fd < 0)
         cannot_listen(listener, bind, why, problems);
     else
@@ -109,7 +124,7 @@ static void plan_all(struct socket_set *set, const struct config *config, const 
             const struct bind *bind = &config->listeners[i].binds[j];
             plan_address(set, column++, bind, i);
             if (!listens_on(before, &bind->addr) && !overlaps(before, &bind->addr))
-                probe_address(&config->listeners[i], bind, problems);
+                probe_address(&config->listeners[i], bind, before != NULL, problems);
         }
 }
 

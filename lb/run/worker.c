@@ -1,5 +1,6 @@
 #include "lb/run/worker.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct door {
     struct addr addr;
     struct service *service;
     bool waiting; /* paused until there is room again */
+    bool closing; /* what waits is taken beyond every limit: it would be lost */
     bool keep;    /* the generation being published has it too */
 };
 
@@ -29,27 +31,61 @@ struct worker {
     struct door *doors;
     struct letter *idle; /* owed to the master */
     uint64_t starved_ms; /* when accept failed last */
-    bool stopping;
 };
 
 /* ---- accepting ---- */
 
+static atomic_uint *open_here(const struct door *door)
+{
+    return &door->service->listener->state->active;
+}
+
+static unsigned most_here(const struct door *door)
+{
+    uint64_t most = door->service->listener->max_connections;
+    return most > 0 && most < UINT_MAX ? (unsigned)most : UINT_MAX;
+}
+
+static unsigned most_in_all(const struct door *door)
+{
+    return atomic_load_explicit(&door->worker->shared->max_connections, memory_order_relaxed);
+}
+
 static bool full(const struct door *door)
 {
-    const struct shared *shared = door->worker->shared;
-    const struct listener *listener = door->service->listener;
-    return atomic_load_explicit(&shared->connections, memory_order_relaxed) >=
-               atomic_load_explicit(&shared->max_connections, memory_order_relaxed) ||
-           (listener->max_connections > 0 &&
-            atomic_load_explicit(&listener->state->active, memory_order_relaxed) >=
-                listener->max_connections);
+    return atomic_load_explicit(&door->worker->shared->connections, memory_order_relaxed) >=
+               most_in_all(door) ||
+           atomic_load_explicit(open_here(door), memory_order_relaxed) >= most_here(door);
+}
+
+/* Counts one more if that exceeds nothing; at once, so that threads which accept together stay within the
+ * limit together. */
+static bool reserve(atomic_uint *open, unsigned most)
+{
+    if (atomic_fetch_add_explicit(open, 1, memory_order_relaxed) < most)
+        return true;
+    atomic_fetch_sub_explicit(open, 1, memory_order_relaxed);
+    return false;
 }
 
 static bool may_take(void *context)
 {
     struct door *door = context;
-    door->waiting = full(door);
+    atomic_uint *all = &door->worker->shared->connections;
+    door->waiting = !reserve(all, door->closing ? UINT_MAX : most_in_all(door));
+    if (door->waiting)
+        return false;
+    door->waiting = !reserve(open_here(door), door->closing ? UINT_MAX : most_here(door));
+    if (door->waiting)
+        atomic_fetch_sub_explicit(all, 1, memory_order_relaxed);
     return !door->waiting;
+}
+
+static void on_spared(void *context)
+{
+    struct door *door = context;
+    atomic_fetch_sub_explicit(&door->worker->shared->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(open_here(door), 1, memory_order_relaxed);
 }
 
 static void on_taken(void *context, int fd, const struct addr *peer)
@@ -129,10 +165,11 @@ static struct door *find_door(struct worker *worker, const struct addr *addr)
 
 static void open_door(struct worker *worker, const struct socket_plan *plan, struct service *service)
 {
+    static const struct acceptor_owner owner = {may_take, on_spared, on_taken, on_starved};
     struct door *door = mem_new(sizeof(*door));
     int error = 0;
     *door = (struct door){.worker = worker, .addr = plan->addr, .service = service, .keep = true};
-    door->acceptor = acceptor_new(&worker->loop, plan->fd, may_take, on_taken, on_starved, door, &error);
+    door->acceptor = acceptor_new(&worker->loop, plan->fd, &owner, door, &error);
     if (!door->acceptor) {
         log_event(worker->proxy.log, LOG_ERROR, "listener %s: cannot watch its socket: %s",
                   service->listener->name, uv_strerror(error));
@@ -156,6 +193,7 @@ static void close_doors(struct worker *worker, bool all)
             continue;
         }
         *link = door->next;
+        door->closing = true;
         acceptor_finish(door->acceptor);
         free(door);
     }

@@ -177,9 +177,12 @@ static bool read_crl_blocks(struct trust *trust, const struct tls_file *file, st
     char *der = mem_new(file->len + 1);
     while (good && pem_next(&pem, &block, &why)) {
         size_t len;
-        if (!slice_is(block.label, "X509 CRL"))
+        if (slice_is(block.label, "CERTIFICATE"))
             continue;
-        if (pem_decode(block.body, der, &len))
+        if (!slice_is(block.label, "X509 CRL"))
+            why = "it holds a PEM block that is neither X509 CRL nor CERTIFICATE: remove it, or correct its "
+                  "name";
+        else if (pem_decode(block.body, der, &len))
             good = add_crl(trust, slice_make(der, len), file, place, problems);
         else
             why = "an X509 CRL block is no valid base64";
