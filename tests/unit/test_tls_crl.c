@@ -154,6 +154,23 @@ static void a_crl_whose_begin_line_is_damaged_is_not_overlooked(void **state)
     settings_free(&settings);
 }
 
+static void a_crl_under_another_name_is_not_overlooked(void **state)
+{
+    struct world *world = *state;
+    struct problems problems = {0};
+    struct tls_settings settings = settings_for(world, &world->root);
+    char *named = pki_crl_pem(&world->root, &world->root, &world->client, -60, PKI_DAY);
+    for (char *at = named; (at = strstr(at, "X509 CRL")) != NULL;)
+        memcpy(at, "x509", 4);
+    settings.client_crl =
+        pem_file("clients.crl", joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY), named));
+    assert_null(tls_context_new(&settings, (struct place){"lb.ini", 3}, &problems));
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.list[0].text, "neither X509 CRL nor"));
+    problems_free(&problems);
+    settings_free(&settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_crl_that_its_intermediate_did_not_sign_proves_nothing),
         cmocka_unit_test(a_crl_proves_nothing_for_a_namesake_of_its_issuer),
         cmocka_unit_test(a_crl_whose_begin_line_is_damaged_is_not_overlooked),
+        cmocka_unit_test(a_crl_under_another_name_is_not_overlooked),
     };
     return cmocka_run_group_tests(tests, setup_world, teardown_world);
 }
