@@ -2,6 +2,7 @@
 #include "tests/unit/test_tls_world.h"
 
 #include "lb/base/clock.h"
+#include "lb/tls/constraints.h"
 #include "lb/tls/path.h"
 #include "lb/tls/signatures.h"
 
@@ -277,6 +278,56 @@ static void path_lengths_are_counted_through_the_whole_chain(void **state)
     server_stop(&server);
 }
 
+static void an_intermediate_with_an_unknown_critical_extension_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct server server;
+    struct pki_cert middle = pki_make((struct pki_spec){.cn = "Odd",
+                                                        .issuer = &world->root,
+                                                        .basic = "critical,CA:TRUE",
+                                                        .usage = PKI_CA_USAGE,
+                                                        .critical = "x"});
+    struct pki_cert leaf = pki_client("c", &middle);
+    start(&server, world);
+    expect_refused(&server, (struct client_spec){.leaf = &leaf, .more = {&middle}},
+                   (struct expected){REASON_CERTIFICATE_MALFORMED, 43, "critical extension"});
+    pki_free(&leaf);
+    pki_free(&middle);
+    server_stop(&server);
+}
+
+/* "prefixDNS:n0.example,prefixDNS:n1.example" and so on. */
+static char *many_names(const char *prefix, int count)
+{
+    char *text = malloc((size_t)count * 48 + 1);
+    size_t len = 0;
+    for (int i = 0; i < count; i++)
+        len += (size_t)sprintf(text + len, "%s%sDNS:n%d.example", i ? "," : "", prefix, i);
+    return text;
+}
+
+/* Neither is signed by anybody yet when they are compared. */
+static void countless_names_under_countless_constraints_are_refused_in_no_time(void **state)
+{
+    struct world *world = *state;
+    char *constraints = many_names("permitted;", 1500), *san = many_names("", 1500);
+    struct pki_cert made[] = {make_middle("Many", &world->root, constraints),
+                              pki_make((struct pki_spec){.cn = "c", .issuer = &world->root, .san = san})};
+    struct certificate opened[2];
+    unsigned char *der[2];
+    for (int i = 0; i < 2; i++)
+        opened[i] = open_made(&made[i], &der[i]);
+    uint64_t before = clock_us();
+    assert_false(constraints_allow_names(&opened[0], &opened[1]));
+    assert_true(clock_us() - before < 500000);
+    for (int i = 0; i < 2; i++) {
+        OPENSSL_free(der[i]);
+        pki_free(&made[i]);
+    }
+    free(constraints);
+    free(san);
+}
+
 /* ---- keys ---- */
 
 static EVP_PKEY *make_pss_key(int bits)
@@ -321,6 +372,8 @@ int main(void)
         cmocka_unit_test(a_certificate_in_the_name_of_the_ca_without_extensions_issues_nothing),
         cmocka_unit_test(an_intermediate_cannot_hide_behind_the_name_of_its_root),
         cmocka_unit_test(path_lengths_are_counted_through_the_whole_chain),
+        cmocka_unit_test(an_intermediate_with_an_unknown_critical_extension_is_refused),
+        cmocka_unit_test(countless_names_under_countless_constraints_are_refused_in_no_time),
         cmocka_unit_test(an_intermediate_with_a_short_rsa_pss_key_is_refused),
     };
     return cmocka_run_group_tests(tests, setup_world, teardown_world);
