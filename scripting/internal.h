@@ -138,7 +138,6 @@ void call_release(struct script_call *call, bool clean);
 int call_slice(struct script_call *call, int args, int *results);
 /* The failure of a slice as the operator reads it. */
 void call_failure(struct script_call *call, int status, struct script_outcome *out);
-void text_clean(struct text *text, struct slice bytes); /* adds, controls become '?' */
 
 /* --- verdict.c --- */
 int verdict_allow(lua_State *L);

@@ -9,14 +9,6 @@
  * again. */
 #define EARLY_US 1000
 
-void text_clean(struct text *text, struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.len && !text->truncated; i++) {
-        unsigned char byte = (unsigned char)bytes.data[i];
-        text_addc(text, byte < 0x20 || byte == 0x7F ? '?' : (char)byte);
-    }
-}
-
 /* --- records --- */
 
 static struct script_call *record(struct script *script)

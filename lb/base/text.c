@@ -146,6 +146,14 @@ void text_quoted(struct text *text, struct slice bytes)
     text_addc(text, '"');
 }
 
+void text_clean(struct text *text, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.len && !text->truncated; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+        text_addc(text, byte < 0x20 || byte == 0x7F ? '?' : (char)byte);
+    }
+}
+
 void text_time(struct text *text, int64_t unix_ms)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

@@ -31,6 +31,9 @@ void text_json(struct text *text, struct slice bytes);
  * \xHH, within double quotes; "-" for the empty slice. A hostile value cannot forge a line or a field. */
 void text_quoted(struct text *text, struct slice bytes);
 
+/* For texts within texts: controls become '?', the rest stays as it is. */
+void text_clean(struct text *text, struct slice bytes);
+
 /* UTC time, RFC 3339 with milliseconds; unix_ms counts from 1970. */
 void text_time(struct text *text, int64_t unix_ms);
 
