@@ -119,8 +119,17 @@ static void move_to(struct conn *conn, struct service *service)
     generation_drop(old);
 }
 
-/* Reloads that come faster than a script decides must not keep a connection undecided for ever. */
+/* Reloads that come faster than a script decides must not keep a connection undecided for ever; nor may a
+ * burst of them deny one that would soon be decided. */
 #define OVERTAKEN_MAX 8
+
+static bool overtaken_for_ever(struct conn *conn)
+{
+    if (conn->overtaken < OVERTAKEN_MAX)
+        conn->overtaken++;
+    return conn->overtaken == OVERTAKEN_MAX &&
+           conn_elapsed_us(conn) / 1000 > conn->service->listener->script.timeout_ms;
+}
 
 /* A reload has passed since the connection came: what the old rules allow must be decided by the new ones. */
 static void decide_again(struct conn *conn)
@@ -131,7 +140,7 @@ static void decide_again(struct conn *conn)
         deny(conn, REASON_DENIED, "the listener was removed before the connection was decided");
         return;
     }
-    if (++conn->overtaken > OVERTAKEN_MAX) {
+    if (overtaken_for_ever(conn)) {
         deny(conn, REASON_SCRIPT_TIME, "reloads have overtaken the script too many times");
         return;
     }
