@@ -214,6 +214,29 @@ static bool read_script(struct script *script, struct source *source, struct pla
     return false;
 }
 
+/* Fails closed, but nobody should find that out from his users. */
+static void warn_without_authorize(struct script *script, struct problems *problems)
+{
+    bool found = lua_rawgetp(script->L, LUA_REGISTRYINDEX, &load_authorize_key) == LUA_TFUNCTION;
+    lua_settop(script->L, 0);
+    if (!found)
+        problems_warn(problems, (struct place){.file = script->path},
+                      "the script defines no on_authorize(conn): every connection will be denied");
+}
+
+static bool load_hooks(struct script *script, struct problems *problems)
+{
+    bool found = has_hook(script->L);
+    if (found)
+        warn_without_authorize(script, problems);
+    else
+        problems_add(
+            problems, (struct place){.file = script->path},
+            "the script defines no hook: define on_authorize(conn) as a global function, or take the "
+            "script away");
+    return found;
+}
+
 bool load_run(struct script *script, struct place place, struct problems *problems)
 {
     struct source source;
@@ -223,10 +246,5 @@ bool load_run(struct script *script, struct place place, struct problems *proble
     remember(script, script->path);
     bool good = compile_and_run(script, source, place, problems);
     free(source.bytes);
-    if (!good || has_hook(script->L))
-        return good;
-    problems_add(problems, (struct place){.file = script->path},
-                 "the script defines no hook: define on_authorize(conn) as a global function, or take the "
-                 "script away");
-    return false;
+    return good && load_hooks(script, problems);
 }

@@ -121,6 +121,8 @@ static void a_script_with_another_hook_only_denies(void **state)
 {
     HOST;
     host_load(host, "function on_close() end");
+    assert_int_equal(host->problems.errors, 0);
+    assert_contains(host_problem(host), "every connection will be denied");
     host_call(host);
     assert_denies(host, REASON_SCRIPT_ERROR, "defines no on_authorize");
 }
