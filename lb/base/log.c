@@ -16,6 +16,7 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/base/text.h"
+#include "lb/base/thread.h"
 
 #define RING_SIZE  (512u * 1024u) /* a power of two */
 #define ENDS_MAX   1024
@@ -211,7 +212,7 @@ struct log_sink *log_open(const char *target, enum log_format format, enum log_l
     atomic_init(&sink->format, format);
     atomic_init(&sink->level, level);
     pthread_mutex_init(&sink->lock, NULL);
-    if (sink->wake < 0 || pthread_create(&sink->writer, NULL, writer_main, sink) != 0) {
+    if (sink->wake < 0 || thread_start(&sink->writer, writer_main, sink) != 0) {
         *why = strerror(errno);
         close(fd);
         free(sink->target);

@@ -1,12 +1,12 @@
 #include "lb/run/worker.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lb/base/memory.h"
+#include "lb/base/thread.h"
 #include "lb/net/acceptor.h"
 
 /* One listening address of this worker. */
@@ -314,17 +314,6 @@ static bool prepare(struct worker *worker)
     return uv_timer_start(&worker->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS) == 0;
 }
 
-/* Signals are the master's: a worker must not be interrupted by them. */
-static int start_thread(struct worker *worker)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&worker->thread, NULL, worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 struct worker *worker_new(struct shared *shared, struct log *log, const char **why)
 {
     struct worker *worker = mem_new(sizeof(*worker));
@@ -333,7 +322,7 @@ struct worker *worker_new(struct shared *shared, struct log *log, const char **w
     *why = "out of memory or descriptors for a worker's event loop";
     if (!prepare(worker))
         return NULL; /* the process ends now: nothing to clean up that exit would not */
-    int error = start_thread(worker);
+    int error = thread_start(&worker->thread, worker_main, worker);
     *why = strerror(error);
     return error == 0 ? worker : NULL;
 }
