@@ -165,14 +165,6 @@ const struct entry *section_entry(const struct section *section, const char *nam
     return NULL;
 }
 
-const struct section *source_defaults(const struct source *source)
-{
-    for (size_t i = 0; i < source->count; i++)
-        if (source->sections[i].kind == SECTION_DEFAULTS && !source->sections[i].ignored)
-            return &source->sections[i];
-    return NULL;
-}
-
 void source_free(struct source *source)
 {
     for (size_t i = 0; i < source->count; i++) {

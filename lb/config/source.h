@@ -36,9 +36,6 @@ void source_read(struct source *source, const char *file, struct slice text);
 /* The first entry of that key in the section, or NULL; a NULL section has none. */
 const struct entry *section_entry(const struct section *section, const char *name);
 
-/* [defaults], or NULL. */
-const struct section *source_defaults(const struct source *source);
-
 void source_free(struct source *source);
 
 #endif

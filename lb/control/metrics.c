@@ -5,11 +5,6 @@ static void head(FILE *out, const char *metric, const char *type, const char *he
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);
 }
 
-static unsigned long long load(const atomic_ullong *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 struct listener_metric {
     const char *name, *help;
     size_t offset;
@@ -33,7 +28,8 @@ static void write_listeners(const struct config *config, FILE *out)
         head(out, metric->name, "counter", metric->help);
         for (size_t j = 0; j < config->listener_count; j++)
             fprintf(out, "%s{listener=\"%s\"} %llu\n", metric->name, config->listeners[j].name,
-                    load((const atomic_ullong *)((const char *)config->listeners[j].state + metric->offset)));
+                    counted(
+                        (const atomic_ullong *)((const char *)config->listeners[j].state + metric->offset)));
     }
     head(out, "lb_connections_active", "gauge", "Connections that are open now.");
     for (size_t j = 0; j < config->listener_count; j++)
@@ -48,7 +44,7 @@ static void write_reasons(const struct config *config, FILE *out)
         for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
             fprintf(out, "lb_connections_ended_total{listener=\"%s\",reason=\"%s\"} %llu\n",
                     config->listeners[j].name, reason_name((enum reason)reason),
-                    load(&config->listeners[j].state->ended[reason]));
+                    counted(&config->listeners[j].state->ended[reason]));
 }
 
 struct server_metric {
@@ -79,7 +75,7 @@ static void write_counter(FILE *out, const struct backend *backend, const struct
 {
     const struct server_metric *metric = context;
     fprintf(out, "%s{backend=\"%s\",server=\"%s\"} %llu\n", metric->name, backend->name, member->name,
-            load((const atomic_ullong *)((const char *)member->server + metric->offset)));
+            counted((const atomic_ullong *)((const char *)member->server + metric->offset)));
 }
 
 static void write_up(FILE *out, const struct backend *backend, const struct member *member,
@@ -116,7 +112,7 @@ static void write_process(struct master *master, FILE *out)
     fprintf(out, "lb_log_dropped_total %llu\n", (unsigned long long)log_dropped(master->sink));
     head(out, "lb_accept_starved_total", "counter",
          "Times that accepting failed for want of descriptors or memory.");
-    fprintf(out, "lb_accept_starved_total %llu\n", load(&master->shared.starved));
+    fprintf(out, "lb_accept_starved_total %llu\n", counted(&master->shared.starved));
     head(out, "lb_reloads_total", "counter", "Reloads by result.");
     fprintf(out, "lb_reloads_total{result=\"done\"} %llu\n", master->reloads_done);
     fprintf(out, "lb_reloads_total{result=\"refused\"} %llu\n", master->reloads_refused);

@@ -2,23 +2,18 @@
 #include "lb/base/version.h"
 #include "lb/control/metrics.h"
 
-static unsigned long long load(const atomic_ullong *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 static void write_listener(FILE *out, const struct listener *listener)
 {
     const struct listener_state *state = listener->state;
     unsigned long long refused = 0;
     for (int reason = 0; reason < REASON_COUNT; reason++)
-        refused += reason_refused((enum reason)reason) ? load(&state->ended[reason]) : 0;
+        refused += reason_refused((enum reason)reason) ? counted(&state->ended[reason]) : 0;
     fprintf(out, "listener %-20s active %u, accepted %llu, allowed %llu, refused %llu\n", listener->name,
-            atomic_load(&state->active), load(&state->connections), load(&state->allowed), refused);
+            atomic_load(&state->active), counted(&state->connections), counted(&state->allowed), refused);
     for (int reason = 0; reason < REASON_COUNT; reason++)
-        if (reason_refused((enum reason)reason) && load(&state->ended[reason]) > 0)
+        if (reason_refused((enum reason)reason) && counted(&state->ended[reason]) > 0)
             fprintf(out, "  refused %-26s %llu  (%s)\n", reason_name((enum reason)reason),
-                    load(&state->ended[reason]), reason_meaning((enum reason)reason));
+                    counted(&state->ended[reason]), reason_meaning((enum reason)reason));
 }
 
 static const char *state_of(const struct member *member)
@@ -37,7 +32,7 @@ static void write_backend(FILE *out, const struct backend *backend)
         const struct member *member = &backend->members[i];
         fprintf(out, "  server %-20s %s: %s, weight %u, active %u, made %llu, failed %llu\n", member->name,
                 member->addr_text, state_of(member), member->weight, atomic_load(&member->server->active),
-                load(&member->server->connections), load(&member->server->connect_errors));
+                counted(&member->server->connections), counted(&member->server->connect_errors));
     }
 }
 

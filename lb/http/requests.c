@@ -11,13 +11,11 @@ struct http_requests {
     http_request_taken *taken;
     void *context;
     size_t head_bytes;
-    bool open; /* inside a request */
 };
 
 static int on_begin(llhttp_t *parser)
 {
     struct http_requests *requests = parser->data;
-    requests->open = true;
     requests->head_bytes = 0;
     return HPE_OK;
 }
@@ -41,7 +39,6 @@ static int on_complete(llhttp_t *parser)
         .keep_alive = llhttp_should_keep_alive(parser) && !parser->upgrade,
         .http_1_1 = parser->http_major == 1 && parser->http_minor == 1,
     };
-    requests->open = false;
     return requests->taken(requests->context, &request) ? HPE_OK : HPE_PAUSED;
 }
 
@@ -97,11 +94,6 @@ const char *http_requests_error(const struct http_requests *requests)
 {
     const char *reason = llhttp_get_error_reason(&requests->parser);
     return reason ? reason : "not an HTTP/1 request";
-}
-
-bool http_requests_idle(const struct http_requests *requests)
-{
-    return !requests->open;
 }
 
 #define TEXT(x)  #x

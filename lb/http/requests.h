@@ -31,7 +31,6 @@ enum http_fed {
 
 enum http_fed http_requests_feed(struct http_requests *requests, struct slice bytes, size_t *used);
 const char *http_requests_error(const struct http_requests *requests);
-bool http_requests_idle(const struct http_requests *requests); /* between requests */
 
 /* The reason phrase of a status (RFC 9110 section 15), "Status" if it has none. */
 const char *http_status_phrase(unsigned status);

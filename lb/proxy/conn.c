@@ -34,24 +34,17 @@ static void ignore_end(struct conn *conn)
 }
 
 static const struct step steps[CONN_STATE_COUNT] = {
-    [CONN_NEW] = {"new", NULL, NULL, false, discard, ignore_end},
-    [CONN_HELLO] = {"hello", greet_limit, greet_expired, true, greet_data, greet_end},
-    [CONN_HANDSHAKE] = {"handshake", greet_limit, greet_expired, true, discard, greet_end},
-    [CONN_AUTHORIZE] = {"authorize", authorize_limit, authorize_resume, false, early_data, early_end},
-    [CONN_CONNECT] = {"connect", connect_limit, connect_expired, false, early_data, early_end},
-    [CONN_RELAY] = {"relay", relay_idle_limit, relay_idle_expired, false, relay_client_data,
-                    relay_client_end},
-    [CONN_DRAIN] = {"drain", relay_drain_limit, relay_drain_expired, false, relay_client_data,
-                    relay_client_end},
-    [CONN_RESPOND] = {"respond", relay_idle_limit, relay_idle_expired, false, respond_data, respond_end},
-    [CONN_REFUSE] = {"refuse", refuse_limit, refuse_over, false, discard, refuse_over},
-    [CONN_CLOSING] = {"closing", NULL, NULL, false, discard, ignore_end},
+    [CONN_NEW] = {NULL, NULL, false, discard, ignore_end},
+    [CONN_HELLO] = {greet_limit, greet_expired, true, greet_data, greet_end},
+    [CONN_HANDSHAKE] = {greet_limit, greet_expired, true, discard, greet_end},
+    [CONN_AUTHORIZE] = {authorize_limit, authorize_resume, false, early_data, early_end},
+    [CONN_CONNECT] = {connect_limit, connect_expired, false, early_data, early_end},
+    [CONN_RELAY] = {relay_idle_limit, relay_idle_expired, false, relay_client_data, relay_client_end},
+    [CONN_DRAIN] = {relay_drain_limit, relay_drain_expired, false, relay_client_data, relay_client_end},
+    [CONN_RESPOND] = {relay_idle_limit, relay_idle_expired, false, respond_data, respond_end},
+    [CONN_REFUSE] = {refuse_limit, refuse_over, false, discard, refuse_over},
+    [CONN_CLOSING] = {NULL, NULL, false, discard, ignore_end},
 };
-
-const char *conn_state_name(enum conn_state state)
-{
-    return steps[state].name;
-}
 
 uint64_t conn_now_ms(const struct conn *conn)
 {
@@ -166,7 +159,7 @@ static void client_failed(struct stream *stream, enum stream_error error)
         conn_close(conn, reset_reason(conn));
 }
 
-static void count_down(struct proxy_thread *thread, const struct service *service)
+void conn_count_down(struct proxy_thread *thread, const struct service *service)
 {
     atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&service->listener->state->active, 1, memory_order_relaxed);
@@ -182,7 +175,7 @@ static void release(struct conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     thread->count--;
-    count_down(thread, conn->service);
+    conn_count_down(thread, conn->service);
     generation_drop(conn->service->generation);
     free(conn);
     thread->gone(thread);
@@ -260,7 +253,7 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
     struct conn *conn = calloc(1, sizeof(*conn));
     if (!conn) {
         count(&service->listener->state->ended[REASON_NO_MEMORY], 1);
-        count_down(thread, service);
+        conn_count_down(thread, service);
         close(fd);
         return;
     }

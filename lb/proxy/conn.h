@@ -93,7 +93,6 @@ struct conn {
 
 /* One row for each state. */
 struct step {
-    const char *name;
     uint64_t (*limit_ms)(const struct conn *conn); /* NULL or 0: no deadline */
     void (*expired)(struct conn *conn);
     bool keeps_clock; /* the deadline goes on counting from the state before */
@@ -104,6 +103,9 @@ struct step {
 /* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active);
  * both are counted down when the connection is gone. It lives until its streams are closed. */
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
+
+/* Gives back what the caller of conn_accept has counted. */
+void conn_count_down(struct proxy_thread *thread, const struct service *service);
 
 void conn_enter(struct conn *conn, enum conn_state state);
 
@@ -124,7 +126,6 @@ void conn_close_all(struct proxy_thread *thread);
 /* Fires the deadlines that are due. */
 void conn_tick(struct proxy_thread *thread, uint64_t now_ms);
 
-const char *conn_state_name(enum conn_state state);
 uint64_t conn_now_ms(const struct conn *conn);
 uint32_t conn_elapsed_us(const struct conn *conn); /* since it was accepted */
 

@@ -32,4 +32,9 @@ static inline void count(atomic_ullong *counter, unsigned long long by)
     atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
+static inline unsigned long long counted(const atomic_ullong *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 #endif

@@ -84,8 +84,7 @@ static bool may_take(void *context)
 static void on_spared(void *context)
 {
     struct door *door = context;
-    atomic_fetch_sub_explicit(&door->worker->shared->connections, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(open_here(door), 1, memory_order_relaxed);
+    conn_count_down(&door->worker->proxy, door->service);
 }
 
 static void on_taken(void *context, int fd, const struct addr *peer)

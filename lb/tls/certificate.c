@@ -86,11 +86,6 @@ char *certificate_subject(const struct certificate *certificate, char *out, size
     return write_name(certificate->subject, out, size);
 }
 
-char *certificate_issuer(const struct certificate *certificate, char *out, size_t size)
-{
-    return write_name(certificate->issuer, out, size);
-}
-
 char *certificate_serial(const struct certificate *certificate, char *out, size_t size)
 {
     struct slice serial = certificate->serial;

@@ -28,7 +28,6 @@ extern const struct script_certificate_ops certificate_ops;
 
 /* For logs. Each writes at most `size` bytes including the NUL and returns out. */
 char *certificate_subject(const struct certificate *certificate, char *out, size_t size); /* RFC 4514 */
-char *certificate_issuer(const struct certificate *certificate, char *out, size_t size);
 char *certificate_serial(const struct certificate *certificate, char *out, size_t size); /* hex, upper case */
 char *certificate_sha256(const struct certificate *certificate, char *out, size_t size); /* hex, lower case */
 

@@ -108,17 +108,6 @@ bool der_take_time(struct slice *in, int64_t *unix_seconds)
 
 /* ---- numbers, bits, OIDs ---- */
 
-bool der_number(struct slice content, uint32_t *number)
-{
-    const uint8_t *bytes = (const uint8_t *)content.data;
-    if (content.len == 0 || content.len > 5 || bytes[0] & 0x80 || (content.len == 5 && bytes[0] != 0))
-        return false;
-    *number = 0;
-    for (size_t i = 0; i < content.len; i++)
-        *number = *number << 8 | bytes[i];
-    return true;
-}
-
 bool der_bits(struct slice content, struct slice *bytes)
 {
     if (content.len < 1 || content.data[0] != 0)

@@ -55,9 +55,6 @@ bool der_only(struct slice in, unsigned tag, struct slice *content);
 /* UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 wants them: seconds, "Z". */
 bool der_take_time(struct slice *in, int64_t *unix_seconds);
 
-/* A small non-negative INTEGER. */
-bool der_number(struct slice content, uint32_t *number);
-
 /* Content of a BIT STRING of whole bytes. */
 bool der_bits(struct slice content, struct slice *bytes);
 
