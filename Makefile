@@ -17,7 +17,7 @@ endif
 
 -include build/deps.mk
 
-PKGS      := libuv lua5.4 inih
+PKGS      := libuv lua5.4 inih libnghttp2 libpcre2-8
 PKG_FLAGS  = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
 
@@ -40,7 +40,7 @@ else
 MODE := -O2 -g -D_FORTIFY_SOURCE=2
 endif
 
-CFLAGS  = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(MODE) $(WOLFSSL_CFLAGS) $(LLHTTP_CFLAGS) $(PKG_FLAGS) -MMD -MP
+CFLAGS  = -std=gnu11 -D_GNU_SOURCE -DPCRE2_CODE_UNIT_WIDTH=8 -I. $(WARN) $(HARDEN) $(MODE) $(WOLFSSL_CFLAGS) $(LLHTTP_CFLAGS) $(PKG_FLAGS) -MMD -MP
 LDFLAGS = $(LDHARDEN) $(MODE)
 LIBS    = $(WOLFSSL_LIBS) $(LLHTTP_LIBS) $(PKG_LIBS) -lpthread -lm
 

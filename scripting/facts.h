@@ -69,4 +69,39 @@ struct script_conn {
     const struct script_certificate_ops *ops;
 };
 
+/* A request or a response as on_request and on_response see it. Texts stay valid during the hook; what the
+ * functions give, until the next change. */
+struct script_message_ops {
+    /* The index-th field; names are in lower case. False: there is none such. */
+    bool (*field)(void *message, size_t index, struct slice *name, struct slice *value);
+    /* NULL, or why it cannot be done (constant text): a name that is no token or decides about framing or the
+     * connection, a value with controls, out of memory. `set` replaces every field of that name. */
+    const char *(*set)(void *message, struct slice name, struct slice value);
+    const char *(*add)(void *message, struct slice name, struct slice value);
+    void (*remove)(void *message, struct slice name);
+    /* The whole request body once it was asked for and is there: see script_outcome.want_body. False: not
+     * yet. */
+    bool (*body)(void *message, struct slice *body);
+};
+
+struct script_message {
+    void *message; /* handed to the ops */
+    const struct script_message_ops *ops;
+};
+
+/* `req` in Lua. */
+struct script_request {
+    struct script_message message;
+    const struct script_conn *conn;
+    struct slice method, path, query, host, scheme, id;
+    bool has_query;
+};
+
+/* `res` in Lua. */
+struct script_response {
+    struct script_message message;
+    const struct script_request *request; /* its header fields can be read, not changed */
+    unsigned status;
+};
+
 #endif

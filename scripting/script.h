@@ -23,6 +23,7 @@ struct script_settings {
     uint64_t cpu_ms;     /* CPU time of one hook */
     uint64_t timeout_ms; /* wall time of one hook, waits included */
     uint64_t memory;     /* bytes of one state */
+    bool http;           /* of a listener where on_request decides about each request */
 };
 
 /* What scripts need of the process. All functions are called in the thread that runs the script. */
@@ -35,10 +36,29 @@ struct script_host {
                        struct slice path); /* NULL, or told each fact read: "certificate.subject.OU" */
     bool (*has_backend)(void *context,
                         struct slice name); /* is `backend =` of an allow known? NULL: none is */
-    const char *version;                    /* lb.version; copied; NULL reads as "" */
+    bool (*has_server)(void *context, struct slice backend, struct slice name); /* NULL: none is */
+    /* Counts one for `key` and answers whether that is within `limit` in any `window_ms`, over all threads,
+     * scripts of this listener and reloads. NULL: lb.rate_limit is an error. */
+    bool (*rate)(void *context, struct slice key, unsigned limit, uint64_t window_ms);
+    const char *version; /* lb.version; copied; NULL reads as "" */
 };
 
-enum script_verdict { SCRIPT_ALLOW, SCRIPT_DENY, SCRIPT_WAIT };
+enum script_verdict {
+    SCRIPT_ALLOW,
+    SCRIPT_DENY,
+    SCRIPT_WAIT,
+    SCRIPT_REPLY, /* requests: answer with outcome->extra instead of asking a server */
+};
+
+/* What only some outcomes have; one block of memory, freed with free(). Texts are counted and lie in the
+ * block. */
+struct script_extra {
+    struct slice server; /* allow{server=}: of the chosen backend; empty: any */
+    struct slice path;   /* allow{path=}: path and query that the server gets; empty: as it is */
+    struct slice
+        headers; /* allow{headers=} of on_authorize, or of a reply: NAME NUL VALUE NUL ...; no controls */
+    struct slice body; /* of a reply */
+};
 
 #define SCRIPT_BACKEND_MAX 128
 #define SCRIPT_TEXT_MAX    512
@@ -51,8 +71,13 @@ struct script_outcome {
     char backend[SCRIPT_BACKEND_MAX]; /* allow: chosen backend, "" for the listener's own */
     char log[SCRIPT_LOG_MAX]; /* allow or deny: log fields as JSON members without braces: "\"ou\":\"x\"", or
                                  "" */
-    uint64_t wait_ms;         /* WAIT: call script_resume after that many milliseconds at the latest */
-    uint64_t cpu_us; /* CPU time so far; of a hook that ends within some 500 instructions the time passed */
+    unsigned status; /* of a request: deny: 403, the script's choice, or 500 for a script that failed; reply:
+                        any */
+    struct script_extra *extra; /* NULL: none. The caller frees it */
+    size_t
+        want_body; /* WAIT: resume when the body is complete; a body longer than this is refused with 413 */
+    uint64_t wait_ms; /* WAIT: call script_resume after that many milliseconds at the latest */
+    uint64_t cpu_us;  /* CPU time so far; of a hook that ends within some 500 instructions the time passed */
 };
 
 struct script;
@@ -71,6 +96,18 @@ void script_free(struct script *script);
  * SCRIPT_ERROR. */
 void script_authorize(struct script *script, const struct script_conn *conn, struct script_outcome *out,
                       struct script_call **call);
+
+enum script_hook { HOOK_AUTHORIZE, HOOK_REQUEST, HOOK_RESPONSE };
+bool script_has(const struct script *script, enum script_hook hook);
+
+/* Runs on_request or on_response, which must be there; as script_authorize does. allow{headers=} of
+ * on_request is carried out through the message's ops. On whatever goes wrong: SCRIPT_DENY with status 500.
+ * on_response allows by returning nothing or true; it changes the response through the ops; *status is what
+ * it has set. */
+void script_request(struct script *script, const struct script_request *request, struct script_outcome *out,
+                    struct script_call **call);
+void script_response(struct script *script, const struct script_response *response,
+                     struct script_outcome *out, struct script_call **call);
 void script_resume(struct script_call **call, struct script_outcome *out);
 void script_cancel(struct script_call **call); /* the connection went away */
 

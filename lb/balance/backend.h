@@ -38,6 +38,13 @@ struct backend {
     struct health_settings health;
     uint64_t timeout_connect_ms;
     unsigned retries; /* further servers to try after a failed connect */
+
+    /* For requests of http listeners. */
+    bool h2;                    /* HTTP/2 with prior knowledge; else HTTP/1.1 */
+    char *host;                 /* what Host names; NULL: as the client sent it */
+    uint64_t timeout_server_ms; /* to the first byte of an answer, and between its bytes */
+    uint64_t pool_connections;  /* idle ones kept to each server in each worker; 0: none */
+    uint64_t timeout_pool_ms;   /* how long one is kept */
 };
 
 #define BACKEND_MEMBERS_MAX 1024

@@ -11,11 +11,15 @@
 #include "lb/balance/backend.h"
 #include "lb/base/addr.h"
 #include "lb/base/log.h"
+#include "lb/base/network.h"
 #include "lb/base/problems.h"
+#include "lb/http/forward.h"
+#include "lb/http/h1.h"
+#include "lb/http/route.h"
 #include "lb/tls/settings.h"
 #include "scripting/script.h"
 
-enum protocol { PROTOCOL_TCP, PROTOCOL_RESPOND };
+enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP, PROTOCOL_RESPOND };
 
 struct listener_state; /* counters across snapshots: lb/proxy */
 
@@ -23,6 +27,39 @@ struct bind {
     struct addr addr;
     char *text; /* as written */
     unsigned line;
+};
+
+/* What is sent with a status that lb answers by itself, instead of its own text. */
+struct error_page {
+    unsigned status;
+    char *path;
+    char *body; /* as read at load */
+    size_t len;
+    const char *type; /* media type, by the file's name */
+};
+
+struct http_settings {
+    bool h2c; /* HTTP/2 with prior knowledge on a listener without TLS */
+    struct http_limits limits;
+    uint64_t max_body;              /* 0: no limit */
+    uint64_t max_requests;          /* of one connection; 0: no limit */
+    uint64_t max_streams;           /* of one HTTP/2 connection at the same time */
+    uint64_t timeout_first_ms;      /* from the connection to the first byte of its first request */
+    uint64_t timeout_header_ms;     /* from the first byte of a request to the end of its head */
+    uint64_t timeout_body_ms;       /* between two pieces of a request's body */
+    uint64_t timeout_keep_alive_ms; /* from the end of one exchange to the first byte of the next request */
+    enum encoded_slash slash;
+    enum forwarded_mode forwarded;
+    struct network *trusted;
+    size_t trusted_count;
+    uint64_t identity; /* 1 << enum field_id: the certificate's fields that servers are sent */
+    struct route *routes;
+    size_t route_count;
+    struct route_table *table; /* NULL without routes */
+    struct error_page *pages;
+    size_t page_count;
+    bool json_errors; /* bodies of lb's own answers */
+    bool show_reason; /* the reason of a denial in them */
 };
 
 struct listener {
@@ -34,12 +71,13 @@ struct listener {
     struct tls_settings tls;
     struct script_settings script;
     char *backend_name;
-    const struct backend *backend; /* NULL only for respond */
+    const struct backend *backend; /* NULL only for http: then what no route takes is 404 */
+    struct http_settings http;
+    uint64_t respond_status;
+    char *respond_text;
     uint64_t timeout_handshake_ms, timeout_idle_ms, timeout_half_closed_ms;
     uint64_t max_connections; /* 0: no limit of its own */
     bool log_connections;
-    uint64_t respond_status;
-    char *respond_text;
     struct listener_state *state; /* set once before the snapshot is published */
 };
 
@@ -51,7 +89,8 @@ struct config {
     uint64_t workers;         /* at least 1, resolved from auto */
     uint64_t max_connections; /* 0: as the file-descriptor limit allows */
     uint64_t shutdown_timeout_ms;
-    char *admin; /* path of the admin socket, NULL: off */
+    uint64_t drain_spread_ms; /* kept HTTP connections that shall go are told so within this time */
+    char *admin;              /* path of the admin socket, NULL: off */
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;

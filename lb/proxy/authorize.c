@@ -70,6 +70,7 @@ static void proceed(struct conn *conn)
     count(&conn->service->listener->state->allowed, 1);
     switch (conn->service->listener->protocol) {
     case PROTOCOL_TCP: connect_start(conn); break;
+    case PROTOCOL_HTTP:
     case PROTOCOL_RESPOND: respond_start(conn); break;
     }
 }
