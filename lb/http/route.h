@@ -9,6 +9,14 @@
 #include "lb/base/problems.h"
 #include "lb/http/target.h"
 
+/* REQUIRED is no condition: the route is taken, and the caller refuses who has none. */
+enum route_certificate {
+    ROUTE_CERTIFICATE_ANY,
+    ROUTE_CERTIFICATE_REQUIRED,
+    ROUTE_CERTIFICATE_PRESENT,
+    ROUTE_CERTIFICATE_NONE
+};
+
 enum route_action { ROUTE_BACKEND, ROUTE_REDIRECT, ROUTE_RESPOND };
 
 struct route_match {
@@ -26,7 +34,7 @@ struct route {
     size_t method_count;
     struct route_match *headers;
     size_t header_count;
-    bool certificate; /* the client has proven one */
+    enum route_certificate certificate;
 
     enum route_action action;
     char *backend_name;
