@@ -6,6 +6,7 @@
 
 #include "lb/base/units.h"
 #include "lb/control/access_log.h"
+#include "lb/control/request_log.h"
 #include "lb/control/admin.h"
 #include "lb/control/commands.h"
 #include "lb/run/master.h"
@@ -130,7 +131,7 @@ static void on_ending(struct master *master, void *context)
 static int command_run(const struct arguments *arguments)
 {
     struct running running = {0};
-    struct master_hooks hooks = {access_log_write, on_started, on_ending, &running};
+    struct master_hooks hooks = {access_log_write, request_log_write, on_started, on_ending, &running};
     return master_run(arguments->paths, arguments->path_count, &hooks);
 }
 

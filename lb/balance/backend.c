@@ -81,6 +81,18 @@ const struct member *balancer_pick(struct balancer *balancer, struct tried *trie
     }
 }
 
+const struct member *balancer_pick_named(struct balancer *balancer, const char *name, struct tried *tried)
+{
+    const struct backend *backend = balancer->backend;
+    for (size_t i = 0; i < backend->member_count; i++) {
+        if (strcmp(backend->members[i].name, name) != 0 || !balancer_usable(balancer, i, tried))
+            continue;
+        tried->bits[i / 64] |= (uint64_t)1 << (i % 64);
+        return take_place(&backend->members[i]) ? &backend->members[i] : NULL;
+    }
+    return NULL;
+}
+
 void balancer_release_member(const struct member *member)
 {
     atomic_fetch_sub_explicit(&member->server->active, 1, memory_order_relaxed);

@@ -78,6 +78,9 @@ bool balancer_usable(const struct balancer *balancer, size_t member, const struc
 /* Chooses, marks it in `tried`, and counts it active. NULL: none is up, with room, and untried. */
 const struct member *balancer_pick(struct balancer *balancer, struct tried *tried);
 
+/* The same for the member of that name: NULL as well if there is no such member. */
+const struct member *balancer_pick_named(struct balancer *balancer, const char *name, struct tried *tried);
+
 /* The connection that pick counted has ended. Any thread. */
 void balancer_release_member(const struct member *member);
 

@@ -18,6 +18,12 @@
     X(SERVER_RESET, "server-reset", false, "the server reset the connection")                                \
     X(TIMEOUT_HANDSHAKE, "timeout-handshake", true, "no complete TLS handshake within timeout-handshake")    \
     X(TIMEOUT_CONNECT, "timeout-connect", true, "no server accepted within timeout-connect")                 \
+    X(TIMEOUT_FIRST_BYTE, "timeout-first-byte", false,                                                       \
+      "no byte of a first request within timeout-first-byte")                                                \
+    X(TIMEOUT_HEADER, "timeout-header", true, "no complete head of a request within timeout-header")         \
+    X(TIMEOUT_BODY, "timeout-body", true, "no byte of a request's body for timeout-body")                    \
+    X(TIMEOUT_KEEP_ALIVE, "timeout-keep-alive", false, "no further request within timeout-keep-alive")       \
+    X(TIMEOUT_SERVER, "timeout-server", true, "the server sent nothing for timeout-server")                  \
     X(TIMEOUT_IDLE, "timeout-idle", false, "no byte in either direction for timeout-idle")                   \
     X(TIMEOUT_HALF_CLOSED, "timeout-half-closed", false, "one side had ended, the other sent nothing more")  \
     X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
@@ -53,9 +59,20 @@
     X(SCRIPT_MEMORY, "script-memory", true, "the script used more memory than script-memory")                \
     X(NO_SERVER, "no-server", true, "all servers of the backend are down or full")                           \
     X(CONNECT_FAILED, "connect-failed", true, "each server tried refused the connection")                    \
-    X(REQUEST_INVALID, "request-invalid", true, "the request is no valid HTTP/1")                            \
+    X(REQUEST_INVALID, "request-invalid", true, "the request breaks the rules of HTTP")                      \
+    X(URI_TOO_LONG, "uri-too-long", true, "the request's target exceeds max-uri")                            \
+    X(HEADERS_TOO_LARGE, "headers-too-large", true, "a head exceeds max-header-bytes or max-headers")        \
+    X(BODY_TOO_LARGE, "body-too-large", true,                                                                \
+      "the request's body exceeds max-body or what the script reads")                                        \
+    X(NO_ROUTE, "no-route", true, "no route and no default backend takes the request")                       \
+    X(MISDIRECTED, "misdirected", true, "the host belongs to another TLS policy than the connection's")      \
+    X(SERVER_CLOSED, "server-closed", true, "the server ended the connection without an answer")             \
+    X(ANSWER_INVALID, "answer-invalid", true, "the server's answer breaks the rules of HTTP")                \
+    X(ANSWER_CUT, "answer-cut", false, "the server did not finish its answer")                               \
     X(NO_DESCRIPTORS, "no-descriptors", true, "the process is out of file descriptors")                      \
     X(NO_MEMORY, "no-memory", true, "out of memory")                                                         \
+    X(ANSWERED, "answered", false,                                                                           \
+      "lb answered the request by itself, as the configuration or the script says")                          \
     X(SHUTDOWN, "shutdown", false, "lb stopped before the connection ended")
 
 enum reason {

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "lb/base/regex.h"
 #include "lb/base/version.h"
 #include "lb/control/admin.h"
-#include "lb/http/requests.h"
+#include "lb/http/h2.h"
 
 static void print_problems(const struct problems *problems)
 {
@@ -79,6 +80,8 @@ int command_version(void)
     printf("wolfSSL %s (%s)\n", tls_library_version(), cpu);
     printf("libuv %s\n", uv_version_string());
     printf("%s\n", script_language());
-    printf("%s\n", http_library());
+    printf("%s\n", http1_library());
+    printf("%s\n", http2_library());
+    printf("%s\n", regex_library());
     return EXIT_OK;
 }

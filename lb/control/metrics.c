@@ -14,6 +14,12 @@ static const struct listener_metric listener_metrics[] = {
     {"lb_connections_total", "Connections accepted.", offsetof(struct listener_state, connections)},
     {"lb_handshakes_total", "TLS handshakes completed.", offsetof(struct listener_state, handshakes)},
     {"lb_allowed_total", "Connections that were allowed.", offsetof(struct listener_state, allowed)},
+    {"lb_requests_total", "Requests whose head was read, or refused while it was.",
+     offsetof(struct listener_state, requests)},
+    {"lb_request_retries_total", "Further servers asked for a request.",
+     offsetof(struct listener_state, retries)},
+    {"lb_denied_total", "Connections of http listeners that on_authorize has denied.",
+     offsetof(struct listener_state, denied)},
     {"lb_bytes_in_total", "Bytes from clients, without TLS, of connections that have ended.",
      offsetof(struct listener_state, bytes_in)},
     {"lb_bytes_out_total", "Bytes to clients, without TLS, of connections that have ended.",
@@ -45,6 +51,23 @@ static void write_reasons(const struct config *config, FILE *out)
             fprintf(out, "lb_connections_ended_total{listener=\"%s\",reason=\"%s\"} %llu\n",
                     config->listeners[j].name, reason_name((enum reason)reason),
                     counted(&config->listeners[j].state->ended[reason]));
+}
+
+static void write_requests(const struct config *config, FILE *out)
+{
+    static const char *const classes[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    head(out, "lb_responses_total", "counter", "Answers by class of status; none: the client left before.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        for (size_t class = 0; class < 6; class ++)
+            fprintf(out, "lb_responses_total{listener=\"%s\",code=\"%s\"} %llu\n", config->listeners[j].name,
+                    classes[class], counted(&config->listeners[j].state->responses[class]));
+    head(out, "lb_requests_ended_total", "counter", "Requests by why they ended or were refused.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+            if (counted(&config->listeners[j].state->requests_ended[reason]) > 0)
+                fprintf(out, "lb_requests_ended_total{listener=\"%s\",reason=\"%s\"} %llu\n",
+                        config->listeners[j].name, reason_name((enum reason)reason),
+                        counted(&config->listeners[j].state->requests_ended[reason]));
 }
 
 struct server_metric {
@@ -130,6 +153,7 @@ void metrics_write(struct master *master, FILE *out)
     const struct config *config = snapshots_current(&master->snapshots);
     write_listeners(config, out);
     write_reasons(config, out);
+    write_requests(config, out);
     write_servers(config, out);
     write_process(master, out);
 }

@@ -10,6 +10,10 @@ static void write_listener(FILE *out, const struct listener *listener)
         refused += reason_refused((enum reason)reason) ? counted(&state->ended[reason]) : 0;
     fprintf(out, "listener %-20s active %u, accepted %llu, allowed %llu, refused %llu\n", listener->name,
             atomic_load(&state->active), counted(&state->connections), counted(&state->allowed), refused);
+    if (listener->protocol == PROTOCOL_HTTP)
+        fprintf(out, "  requests %llu, 2xx %llu, 3xx %llu, 4xx %llu, 5xx %llu, retries %llu\n",
+                counted(&state->requests), counted(&state->responses[2]), counted(&state->responses[3]),
+                counted(&state->responses[4]), counted(&state->responses[5]), counted(&state->retries));
     for (int reason = 0; reason < REASON_COUNT; reason++)
         if (reason_refused((enum reason)reason) && counted(&state->ended[reason]) > 0)
             fprintf(out, "  refused %-26s %llu  (%s)\n", reason_name((enum reason)reason),

@@ -1,4 +1,4 @@
-#include "lb/http/requests.h"
+#include "lb/http/h1.h"
 
 static const struct {
     unsigned status;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lb/base/clock.h"
+#include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
 #include "lb/tls/dryrun.h"
 
@@ -45,7 +46,7 @@ static void add_tls(struct conn *conn, struct authorize_facts *facts)
         facts->chain[i].certificate = &chain[i];
 }
 
-static struct authorize_facts *collect(struct conn *conn)
+struct authorize_facts *authorize_collect(struct conn *conn)
 {
     struct authorize_facts *facts = calloc(1, sizeof(*facts));
     if (!facts)
@@ -64,28 +65,34 @@ static struct authorize_facts *collect(struct conn *conn)
     return facts;
 }
 
+const struct script_conn *authorize_conn_of(const struct authorize_facts *facts)
+{
+    return &facts->conn;
+}
+
 static void proceed(struct conn *conn)
 {
+    bool again = conn->authorized;
     conn->authorized = true;
-    count(&conn->service->listener->state->allowed, 1);
-    switch (conn->service->listener->protocol) {
-    case PROTOCOL_TCP: connect_start(conn); break;
-    case PROTOCOL_HTTP:
-    case PROTOCOL_RESPOND: respond_start(conn); break;
-    }
+    if (!again)
+        count(&conn->service->listener->state->allowed, 1);
+    if (conn->service->listener->protocol == PROTOCOL_TCP)
+        connect_start(conn);
+    else if (conn->http)
+        http_decided(conn);
+    else
+        http_start(conn);
 }
 
+/* Over HTTP the client is told by an answer; before anything can be answered, by an alert. */
 static void deny(struct conn *conn, enum reason reason, const char *text)
 {
+    if (conn->service->listener->protocol == PROTOCOL_HTTP) {
+        conn->authorized = false;
+        http_denied(conn, conn->deny_status ? conn->deny_status : 403, reason, text);
+        return;
+    }
     conn_refuse(conn, reason, TLS_ALERT_ACCESS_DENIED, text && text[0] ? text : NULL);
-}
-
-static struct service *same_listener(struct generation *generation, const char *name)
-{
-    for (size_t i = 0; i < generation->config->listener_count; i++)
-        if (strcmp(generation->services[i].listener->name, name) == 0)
-            return &generation->services[i];
-    return NULL;
 }
 
 /* Would the newest rules verify what this client has proven? */
@@ -135,7 +142,7 @@ static bool overtaken_for_ever(struct conn *conn)
 /* A reload has passed since the connection came: what the old rules allow must be decided by the new ones. */
 static void decide_again(struct conn *conn)
 {
-    struct service *service = same_listener(conn->thread->current, conn->service->listener->name);
+    struct service *service = generation_service(conn->thread->current, conn->service->listener->name);
     struct tls_failure failure = {0};
     if (!service) {
         deny(conn, REASON_DENIED, "the listener was removed before the connection was decided");
@@ -165,6 +172,26 @@ static void keep_notes(struct conn *conn, const struct script_outcome *outcome)
     conn->decision.log = strdup(outcome->log);
 }
 
+/* What every request of the connection is to carry, and which server it goes to. */
+static bool keep_choices(struct conn *conn, const struct script_outcome *outcome)
+{
+    const struct script_extra *extra = outcome->extra;
+    free(conn->headers);
+    free(conn->chosen_server);
+    conn->headers = conn->chosen_server = NULL;
+    conn->headers_len = 0;
+    if (extra && extra->headers.len > 0) {
+        conn->headers = malloc(extra->headers.len);
+        if (!conn->headers)
+            return false;
+        memcpy(conn->headers, extra->headers.data, extra->headers.len);
+        conn->headers_len = extra->headers.len;
+    }
+    if (extra && extra->server.len > 0)
+        conn->chosen_server = strndup(extra->server.data, extra->server.len);
+    return !extra || extra->server.len == 0 || conn->chosen_server;
+}
+
 static void allowed(struct conn *conn, const struct script_outcome *outcome)
 {
     if (conn->service->generation->retired) {
@@ -174,7 +201,9 @@ static void allowed(struct conn *conn, const struct script_outcome *outcome)
     keep_notes(conn, outcome);
     if (outcome->backend[0])
         conn->backend = config_backend(conn->service->generation->config, slice_of(outcome->backend));
-    if (!conn->backend && conn->service->listener->protocol == PROTOCOL_TCP)
+    if (!keep_choices(conn, outcome))
+        deny(conn, REASON_NO_MEMORY, NULL);
+    else if (!conn->backend && conn->service->listener->protocol == PROTOCOL_TCP)
         deny(conn, REASON_SCRIPT_RESULT, "the script chose a backend that does not exist");
     else
         proceed(conn);
@@ -183,7 +212,10 @@ static void allowed(struct conn *conn, const struct script_outcome *outcome)
 static void wait(struct conn *conn, const struct script_outcome *outcome)
 {
     conn->wait_ms = outcome->wait_ms ? outcome->wait_ms : 1;
-    conn_enter(conn, CONN_AUTHORIZE);
+    if (conn->http) /* its requests that run go on */
+        http_decide_wait(conn, conn->wait_ms);
+    else
+        conn_enter(conn, CONN_AUTHORIZE);
 }
 
 static void concluded(struct conn *conn, const struct script_outcome *outcome)
@@ -199,6 +231,7 @@ static void concluded(struct conn *conn, const struct script_outcome *outcome)
         return;
     }
     keep_notes(conn, outcome);
+    conn->deny_status = outcome->status;
     deny(conn, outcome->reason, outcome->text);
 }
 
@@ -213,6 +246,16 @@ static void run_script(struct conn *conn)
         script_authorize(conn->service->script, &conn->facts->conn, &outcome, &conn->call);
     conn->script_us += (uint32_t)(clock_us() - before);
     concluded(conn, &outcome);
+    free(outcome.extra);
+}
+
+/* Over HTTP a script may leave it to on_request to decide; one that has neither hook denies. */
+static bool must_ask(const struct service *service)
+{
+    const struct script *script = service->script;
+    bool by_request =
+        service->listener->protocol == PROTOCOL_HTTP && script && script_has(script, HOOK_REQUEST);
+    return script && (script_has(script, HOOK_AUTHORIZE) || !by_request);
 }
 
 void authorize_start(struct conn *conn)
@@ -222,12 +265,14 @@ void authorize_start(struct conn *conn)
         return;
     }
     conn->backend = conn->service->listener->backend;
-    conn_enter(conn, CONN_AUTHORIZE);
-    if (!conn->service->script) {
+    conn->deny_status = 0;
+    if (!conn->http)
+        conn_enter(conn, CONN_AUTHORIZE);
+    if (!must_ask(conn->service)) {
         proceed(conn);
         return;
     }
-    conn->facts = collect(conn);
+    conn->facts = authorize_collect(conn);
     if (!conn->facts)
         deny(conn, REASON_NO_MEMORY, NULL);
     else

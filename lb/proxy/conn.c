@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lb/base/clock.h"
+#include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
 
 /* How long a refused client may take to read the alert and go. */
@@ -41,7 +42,7 @@ static const struct step steps[CONN_STATE_COUNT] = {
     [CONN_CONNECT] = {connect_limit, connect_expired, false, early_data, early_end},
     [CONN_RELAY] = {relay_idle_limit, relay_idle_expired, false, relay_client_data, relay_client_end},
     [CONN_DRAIN] = {relay_drain_limit, relay_drain_expired, false, relay_client_data, relay_client_end},
-    [CONN_RESPOND] = {relay_idle_limit, relay_idle_expired, false, respond_data, respond_end},
+    [CONN_HTTP] = {NULL, NULL, false, http_data, http_end},
     [CONN_REFUSE] = {refuse_limit, refuse_over, false, discard, refuse_over},
     [CONN_CLOSING] = {NULL, NULL, false, discard, ignore_end},
 };
@@ -71,7 +72,7 @@ static uint64_t limit_of(const struct conn *conn)
 static void check_alive(const struct conn *conn)
 {
 #ifdef LB_ASSERT
-    assert(conn->state == CONN_CLOSING || conn->client || conn->server || wheel_armed(&conn->timer));
+    assert(conn->state == CONN_CLOSING || conn->client || conn->server || wheel_armed(&conn->timer.entry));
 #else
     (void)conn;
 #endif
@@ -86,27 +87,33 @@ void conn_enter(struct conn *conn, enum conn_state state)
         conn_touch(conn);
     uint64_t limit = limit_of(conn);
     if (limit > 0)
-        wheel_arm(&conn->thread->wheel, &conn->timer, conn->since_ms + limit);
+        wheel_arm(&conn->thread->wheel, &conn->timer.entry, conn->since_ms + limit);
     else
-        wheel_disarm(&conn->thread->wheel, &conn->timer);
+        wheel_disarm(&conn->thread->wheel, &conn->timer.entry);
     check_alive(conn);
 }
 
 /* Activity only moved since_ms: the deadline may lie further off than when it was armed. */
-static void on_deadline(struct wheel_entry *entry, void *context)
+static void on_deadline(struct deadline *deadline)
 {
-    struct conn *conn = (struct conn *)((char *)entry - offsetof(struct conn, timer));
+    struct conn *conn = (struct conn *)((char *)deadline - offsetof(struct conn, timer));
     uint64_t due = conn->since_ms + limit_of(conn);
-    (void)context;
     if (due > conn_now_ms(conn))
-        wheel_arm(&conn->thread->wheel, &conn->timer, due);
+        wheel_arm(&conn->thread->wheel, &conn->timer.entry, due);
     else
         steps[conn->state].expired(conn);
 }
 
+static void fire(struct wheel_entry *entry, void *context)
+{
+    struct deadline *deadline = (struct deadline *)entry;
+    (void)context;
+    deadline->fired(deadline);
+}
+
 void conn_tick(struct proxy_thread *thread, uint64_t now_ms)
 {
-    wheel_turn(&thread->wheel, now_ms, on_deadline, NULL);
+    wheel_turn(&thread->wheel, now_ms, fire, NULL);
 }
 
 /* ---- the client's stream ---- */
@@ -138,8 +145,8 @@ static void client_end(struct stream *stream)
 static void client_drained(struct stream *stream)
 {
     struct conn *conn = stream->owner;
-    if (conn->state == CONN_RESPOND)
-        respond_drained(conn);
+    if (conn->state == CONN_HTTP)
+        http_drained(conn);
     else if (conn->state == CONN_RELAY || conn->state == CONN_DRAIN)
         relay_drained(conn);
 }
@@ -258,6 +265,7 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
         return;
     }
     *conn = (struct conn){.thread = thread, .service = service, .peer = *peer, .started_us = clock_us()};
+    conn->timer.fired = on_deadline;
     enlist(conn);
     conn->client = stream_accept(&thread->net, fd, peer->sa.sa_family, &client_events, conn);
     if (!conn->client) {
@@ -288,7 +296,7 @@ static bool cuts(enum reason reason)
 /* What is still queued will never arrive: without a reset the part that did would pass for the whole. */
 static void close_stream(struct conn *conn, struct stream *stream)
 {
-    if (stream && (cuts(conn->reason) || stream_blocked(stream)))
+    if (stream && (conn->cut || cuts(conn->reason) || stream_blocked(stream)))
         stream_abort(stream);
     else if (stream)
         stream_close(stream);
@@ -308,17 +316,19 @@ void conn_close(struct conn *conn, enum reason reason)
         return;
     settle(conn, reason);
     conn->state = CONN_CLOSING;
-    wheel_disarm(&conn->thread->wheel, &conn->timer);
+    wheel_disarm(&conn->thread->wheel, &conn->timer.entry);
     authorize_cancel(conn);
+    http_free(conn);
     conn->thread->ended(conn->thread, conn);
     if (conn->member)
         balancer_release_member(conn->member);
     close_stream(conn, conn->server);
     close_stream(conn, conn->client);
     connect_free(conn);
-    respond_free(conn);
     free(conn->early);
     free(conn->server_name);
+    free(conn->headers);
+    free(conn->chosen_server);
     free(conn->decision.text);
     free(conn->decision.log);
     if (conn->handles == 0)

@@ -2,7 +2,7 @@
  * One client's connection and the states it goes through:
  *
  *   HELLO -> HANDSHAKE -> AUTHORIZE -> CONNECT -> RELAY -> DRAIN          (tcp)
- *                                   -> RESPOND                            (respond)
+ *                                   -> HTTP: exchanges, see http.h        (http)
  *   any   -> REFUSE (the client is told why, where the protocol can) -> CLOSING
  *
  * conn_enter is the one setter of the state and arms the state's deadline; conn_close is the one way to the
@@ -11,9 +11,9 @@
 #ifndef LB_PROXY_CONN_H
 #define LB_PROXY_CONN_H
 
-#include "lb/base/wheel.h"
 #include "lb/net/stream.h"
 #include "lb/proxy/counters.h"
+#include "lb/proxy/deadline.h"
 #include "lb/proxy/generation.h"
 
 enum conn_state {
@@ -23,14 +23,16 @@ enum conn_state {
     CONN_AUTHORIZE, /* the script decides; it may be waiting */
     CONN_CONNECT,
     CONN_RELAY,
-    CONN_DRAIN,   /* one direction has ended */
-    CONN_RESPOND, /* lb answers itself */
-    CONN_REFUSE,  /* told why; waiting for the client to go */
+    CONN_DRAIN,  /* one direction has ended */
+    CONN_HTTP,   /* requests and answers */
+    CONN_REFUSE, /* told why; waiting for the client to go */
     CONN_CLOSING,
     CONN_STATE_COUNT
 };
 
 struct conn;
+struct exchange;
+struct http_thread;
 
 /* What the connections of one thread share. */
 struct proxy_thread {
@@ -41,9 +43,12 @@ struct proxy_thread {
     struct generation *current; /* what new connections use */
     struct conn *first;         /* all of this thread */
     unsigned count;
+    struct http_thread *http;
     void (*ended)(struct proxy_thread *thread,
-                  const struct conn *conn);    /* once for each, when its outcome is settled */
-    void (*gone)(struct proxy_thread *thread); /* its memory and descriptors are free again */
+                  const struct conn *conn); /* once for each, when its outcome is settled */
+    void (*exchanged)(struct proxy_thread *thread,
+                      const struct exchange *exchange); /* once for each request */
+    void (*gone)(struct proxy_thread *thread);          /* its memory and descriptors are free again */
     void *context;
 };
 
@@ -60,10 +65,10 @@ struct decision {
 };
 
 struct connect_attempt; /* lb/proxy/connect.c */
-struct respond_state;   /* lb/proxy/respond.c */
+struct http_conn;       /* lb/proxy/http.h */
 
 struct conn {
-    struct wheel_entry timer;
+    struct deadline timer;
     struct conn *next, *prev; /* in its thread */
     struct proxy_thread *thread;
     struct service *service;
@@ -75,17 +80,26 @@ struct conn {
     uint64_t started_us; /* clock_us */
     uint32_t handshake_us, script_us, connect_us;
     uint64_t bytes_in, bytes_out; /* plaintext from and to the client */
+    uint64_t requests;            /* http: begun on it */
     size_t unsent;                /* what the peers had still to take when the deadline was looked at last */
     struct addr peer;
     char *server_name; /* SNI, normalized; NULL: none */
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
-    uint8_t overtaken; /* how many reloads passed before it was decided */
+    bool cut;      /* the client must see that what it got is not the whole */
+    char *headers; /* what on_authorize attaches to every request, packed; NULL */
+    size_t headers_len;
+    char *chosen_server;      /* by on_authorize; NULL: any */
+    unsigned deny_status;     /* what the script would answer with */
+    enum reason refused;      /* http: why on_authorize has denied */
+    unsigned refused_status;  /* and what each request is answered with; 0: allowed */
+    enum reason reason_later; /* http: once what is queued has gone */
+    uint8_t overtaken;        /* how many reloads passed before it was decided */
     const struct backend *backend;
     const struct member *member; /* counted active while set */
     struct connect_attempt *attempt;
-    struct respond_state *respond;
+    struct http_conn *http;   /* in state HTTP */
     struct script_call *call; /* a hook that waits */
     uint64_t wait_ms;         /* until it wants to be resumed */
     struct authorize_facts *facts;

@@ -16,6 +16,13 @@ struct listener_state {
     atomic_ullong allowed;
     atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
     atomic_ullong ended[REASON_COUNT];
+
+    /* http listeners */
+    atomic_ullong requests;
+    atomic_ullong responses[6]; /* by the first digit of the status; 0: none was sent */
+    atomic_ullong requests_ended[REASON_COUNT];
+    atomic_ullong retries;
+    atomic_ullong denied; /* connections that on_authorize has denied: their requests are answered so */
 };
 
 /* Master thread only. */

@@ -4,8 +4,10 @@
 
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
+#include "lb/base/rate.h"
 #include "lb/base/text.h"
 #include "lb/base/version.h"
+#include "lb/proxy/http.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
 
@@ -34,6 +36,33 @@ static bool script_has_backend(void *context, struct slice name)
     return config_backend(service->generation->config, name) != NULL;
 }
 
+static bool script_has_server(void *context, struct slice backend_name, struct slice name)
+{
+    const struct service *service = context;
+    const struct backend *backend = backend_name.len > 0
+                                        ? config_backend(service->generation->config, backend_name)
+                                        : service->listener->backend;
+    for (size_t i = 0; backend && i < backend->member_count; i++)
+        if (slice_is(name, backend->members[i].name))
+            return true;
+    return false;
+}
+
+#define RATE_KEY_MAX 512
+
+static bool script_rate(void *context, struct slice key, unsigned limit, uint64_t window_ms)
+{
+    const struct service *service = context;
+    char whole[RATE_KEY_MAX];
+    struct text text;
+    text_init(&text, whole, sizeof(whole));
+    text_adds(&text, service->listener->name);
+    text_addc(&text, '\0');
+    text_add(&text, key);
+    return service->generation->rates && rate_take(service->generation->rates, slice_make(whole, text.len),
+                                                   limit, window_ms, (uint64_t)(clock_us() / 1000));
+}
+
 static bool make_service(struct service *service, struct problems *problems)
 {
     const struct listener *listener = service->listener;
@@ -43,6 +72,8 @@ static bool make_service(struct service *service, struct problems *problems)
         .now_ms = script_now,
         .sha256 = digest_sha256,
         .has_backend = script_has_backend,
+        .has_server = script_has_server,
+        .rate = script_rate,
         .version = LB_VERSION,
     };
     if (listener->tls.mode != TLS_OFF)
@@ -50,6 +81,24 @@ static bool make_service(struct service *service, struct problems *problems)
     if (listener->script.path)
         service->script = script_new(&listener->script, &host, listener->place, problems);
     return (listener->tls.mode == TLS_OFF || service->tls) && (!listener->script.path || service->script);
+}
+
+static bool names_hosts(const struct listener *listener)
+{
+    for (size_t i = 0; i < listener->http.route_count; i++)
+        if (listener->http.routes[i].host)
+            return true;
+    return false;
+}
+
+static void find_strangers(struct generation *generation, struct service *service)
+{
+    for (size_t i = 0; i < generation->config->listener_count; i++) {
+        const struct service *other = &generation->services[i];
+        if (other != service && other->listener->tls.mode != TLS_OFF && names_hosts(other->listener) &&
+            !service_policy_alike(service, other))
+            service->strangers = true;
+    }
 }
 
 struct generation *generation_new(struct config *config, unsigned number, struct log *log, atomic_uint *alive,
@@ -69,6 +118,8 @@ struct generation *generation_new(struct config *config, unsigned number, struct
             (struct service){.listener = &config->listeners[i], .generation = generation};
         good &= make_service(&generation->services[i], problems);
     }
+    for (size_t i = 0; i < config->listener_count; i++)
+        find_strangers(generation, &generation->services[i]);
     if (good)
         return generation;
     generation_free(generation);
@@ -77,6 +128,7 @@ struct generation *generation_new(struct config *config, unsigned number, struct
 
 void generation_free(struct generation *generation)
 {
+    generation_drop_pool(generation);
     struct config *config = generation->config;
     for (size_t i = 0; i < config->listener_count; i++) {
         tls_context_free(generation->services[i].tls);
@@ -91,9 +143,10 @@ void generation_free(struct generation *generation)
     config_drop(config);
 }
 
-void generation_adopt(struct generation *generation, struct log *log)
+void generation_adopt(struct generation *generation, struct log *log, struct rate_table *rates)
 {
     generation->log = log;
+    generation->rates = rates;
 }
 
 void generation_hold(struct generation *generation)
@@ -110,8 +163,51 @@ void generation_drop(struct generation *generation)
 void generation_retire(struct generation *generation)
 {
     generation->retired = true;
+    generation_drop_pool(generation);
     if (generation->connections == 0)
         generation_free(generation);
+}
+
+struct pool *generation_pool(struct generation *generation, struct upstream_thread *thread)
+{
+    if (!generation->pool)
+        generation->pool = pool_new(thread);
+    return generation->pool;
+}
+
+void generation_drop_pool(struct generation *generation)
+{
+    if (generation->pool)
+        pool_retire(generation->pool);
+    generation->pool = NULL;
+}
+
+static bool keeps_server(void *context, const struct server *server, const struct backend **backend,
+                         const struct member **member)
+{
+    const struct config *config = ((const struct generation *)context)->config;
+    for (size_t i = 0; i < config->backend_count; i++)
+        for (size_t j = 0; j < config->backends[i].member_count; j++)
+            if (config->backends[i].members[j].server == server) {
+                *backend = &config->backends[i];
+                *member = &config->backends[i].members[j];
+                return true;
+            }
+    return false;
+}
+
+void generation_move_pool(struct generation *from, struct generation *to, struct upstream_thread *thread)
+{
+    if (from->pool && generation_pool(to, thread))
+        pool_move(from->pool, to->pool, keeps_server, to);
+}
+
+struct service *generation_service(struct generation *generation, const char *name)
+{
+    for (size_t i = 0; i < generation->config->listener_count; i++)
+        if (strcmp(generation->services[i].listener->name, name) == 0)
+            return &generation->services[i];
+    return NULL;
 }
 
 struct balancer *generation_balancer(struct generation *generation, const struct backend *backend)

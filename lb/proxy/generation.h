@@ -9,6 +9,9 @@
 #include "lb/config/config.h"
 
 struct generation;
+struct pool;
+struct rate_table;
+struct upstream_thread;
 
 /* A listener within a generation. */
 struct service {
@@ -16,6 +19,7 @@ struct service {
     struct generation *generation;
     struct tls_context *tls; /* NULL: plain */
     struct script *script;   /* NULL: everyone that verified is allowed */
+    bool strangers;          /* some listener of another TLS policy names hosts: see service_misdirected */
 };
 
 struct generation {
@@ -25,6 +29,8 @@ struct generation {
     struct service *services;   /* as config->listeners */
     struct balancer *balancers; /* as config->backends */
     unsigned long connections;  /* that run on it */
+    struct rate_table *rates;   /* of the process, for scripts */
+    struct pool *pool;          /* connections to servers; made when first used */
     bool retired;               /* a newer one serves new connections */
     atomic_uint *alive;         /* counts the process's generations; decremented when this one is freed */
 };
@@ -35,11 +41,21 @@ struct generation *generation_new(struct config *config, unsigned number, struct
 void generation_free(struct generation *generation);
 
 /* In the worker, before anything else touches it. */
-void generation_adopt(struct generation *generation, struct log *log);
+void generation_adopt(struct generation *generation, struct log *log, struct rate_table *rates);
 
 void generation_hold(struct generation *generation);
 void generation_drop(struct generation *generation);   /* frees it if it is retired and was the last */
 void generation_retire(struct generation *generation); /* likewise */
+
+/* Where requests find connections to servers. NULL: out of memory. */
+struct pool *generation_pool(struct generation *generation, struct upstream_thread *thread);
+/* Idle connections to servers that both snapshots have go over to the newer one. */
+void generation_move_pool(struct generation *from, struct generation *to, struct upstream_thread *thread);
+/* Closes the idle ones. */
+void generation_drop_pool(struct generation *generation);
+
+/* The listener of that name; NULL if there is none. */
+struct service *generation_service(struct generation *generation, const char *name);
 
 /* The balancer of a backend of this generation's snapshot. */
 struct balancer *generation_balancer(struct generation *generation, const struct backend *backend);

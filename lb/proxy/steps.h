@@ -16,6 +16,9 @@ void authorize_start(struct conn *conn);
 void authorize_resume(struct conn *conn);
 void authorize_cancel(struct conn *conn); /* harmless when nothing waits */
 uint64_t authorize_limit(const struct conn *conn);
+/* What scripts see of the connection; one block, freed with free(). NULL: out of memory. */
+struct authorize_facts *authorize_collect(struct conn *conn);
+const struct script_conn *authorize_conn_of(const struct authorize_facts *facts);
 
 /* early.c */
 void early_data(struct conn *conn, struct slice bytes);
@@ -39,12 +42,5 @@ void relay_idle_expired(struct conn *conn);
 void relay_drain_expired(struct conn *conn);
 uint64_t relay_idle_limit(const struct conn *conn);
 uint64_t relay_drain_limit(const struct conn *conn);
-
-/* respond.c */
-void respond_start(struct conn *conn);
-void respond_data(struct conn *conn, struct slice bytes);
-void respond_end(struct conn *conn);
-void respond_drained(struct conn *conn);
-void respond_free(struct conn *conn);
 
 #endif

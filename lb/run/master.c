@@ -6,9 +6,12 @@
 
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
+#include "lb/base/rate.h"
 #include "lb/base/version.h"
 #include "lb/run/descriptors.h"
 #include "lb/run/sockets.h"
+
+#define RATE_ENTRIES 65536 /* keys that scripts may count at the same time */
 
 static void print_problems(const struct problems *problems)
 {
@@ -214,6 +217,8 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
     }
     descriptors_raise();
     master.shared.conn_ended = hooks->conn_ended;
+    master.shared.exchanged = hooks->exchanged;
+    master.shared.rates = rate_table_new(RATE_ENTRIES);
     if (!open_log(&master, config)) {
         problems_free(&problems);
         config_drop(config);

@@ -18,8 +18,9 @@ struct master;
 /* What stands below this layer and takes part in a run. */
 struct master_hooks {
     void (*conn_ended)(struct proxy_thread *thread, const struct conn *conn); /* in the worker's thread */
-    bool (*started)(struct master *master, void *context, const char **why);  /* false ends the process */
-    void (*ending)(struct master *master, void *context);                     /* must close its handles */
+    void (*exchanged)(struct proxy_thread *thread, const struct exchange *exchange);
+    bool (*started)(struct master *master, void *context, const char **why); /* false ends the process */
+    void (*ending)(struct master *master, void *context);                    /* must close its handles */
     void *context;
 };
 

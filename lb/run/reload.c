@@ -39,10 +39,7 @@ static void hand_over(struct master *master, struct generation **generations, st
 /* A client's and a server's socket; no server where lb answers itself. */
 static unsigned descriptors_each(const struct config *config)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].protocol != PROTOCOL_RESPOND)
-            return 2;
-    return 1;
+    return config->backend_count > 0 ? 2 : 1;
 }
 
 /* Logs, health checks, the admin socket and its clients; event loops and listening sockets for each worker.

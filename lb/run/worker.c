@@ -8,6 +8,7 @@
 #include "lb/base/memory.h"
 #include "lb/base/thread.h"
 #include "lb/net/acceptor.h"
+#include "lb/proxy/http.h"
 
 /* One listening address of this worker. */
 struct door {
@@ -142,6 +143,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
     conn_tick(&worker->proxy, uv_now(&worker->loop));
+    if (worker->proxy.current && worker->proxy.current->pool)
+        pool_tick(worker->proxy.current->pool, uv_now(&worker->loop));
     resume_doors(worker);
 }
 
@@ -214,7 +217,7 @@ static void read_publish(struct letter *letter, void *owner)
     struct publish *publish = (struct publish *)letter;
     struct worker *worker = owner;
     struct generation *old = worker->proxy.current;
-    generation_adopt(publish->generation, worker->proxy.log);
+    generation_adopt(publish->generation, worker->proxy.log, worker->shared->rates);
     mark_kept(worker, publish);
     close_doors(worker, false);
     worker->proxy.current = publish->generation;
@@ -227,8 +230,11 @@ static void read_publish(struct letter *letter, void *owner)
         else
             open_door(worker, plan, service);
     }
-    if (old)
+    if (old) {
+        generation_move_pool(old, publish->generation, &worker->proxy.http->upstream);
         generation_retire(old);
+        http_reloaded(&worker->proxy);
+    }
     resume_doors(worker);
     free(publish->plans);
     free(publish);
@@ -255,6 +261,7 @@ static void read_drain(struct letter *letter, void *owner)
     worker->idle = ((struct drain *)letter)->idle;
     free(letter);
     close_doors(worker, true);
+    http_drain(&worker->proxy);
     tell_if_idle(worker);
 }
 
@@ -273,6 +280,9 @@ static void read_stop(struct letter *letter, void *owner)
     worker->idle = NULL;
     close_doors(worker, true);
     conn_close_all(&worker->proxy);
+    if (worker->proxy.current)
+        generation_drop_pool(worker->proxy.current);
+    http_thread_close(&worker->proxy);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     mailbox_close(&worker->mailbox);
     net_thread_close(&worker->proxy.net);
@@ -301,11 +311,12 @@ static bool prepare(struct worker *worker)
     struct proxy_thread *proxy = &worker->proxy;
     if (uv_loop_init(&worker->loop) != 0 || mailbox_init(&worker->mailbox, &worker->loop, worker) != 0)
         return false;
-    if (!net_thread_init(&proxy->net, &worker->loop))
+    if (!net_thread_init(&proxy->net, &worker->loop) || !http_thread_init(proxy))
         return false;
     wheel_init(&proxy->wheel, uv_now(&worker->loop));
     proxy->active = &worker->shared->connections;
     proxy->ended = worker->shared->conn_ended;
+    proxy->exchanged = worker->shared->exchanged;
     proxy->gone = on_gone;
     proxy->context = worker;
     uv_timer_init(&worker->loop, &worker->tick);
@@ -329,6 +340,7 @@ struct worker *worker_new(struct shared *shared, struct log *log, const char **w
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
+    http_thread_free(&worker->proxy);
     net_thread_free(&worker->proxy.net);
     mailbox_free(&worker->mailbox);
     uv_loop_close(&worker->loop);

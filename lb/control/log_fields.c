@@ -1,0 +1,117 @@
+#include "lb/control/log_fields.h"
+
+#include "lb/base/clock.h"
+
+void log_fields_begin(struct log_fields *line, const struct log *log, char *buffer)
+{
+    *line = (struct log_fields){.json = log_format(log) == LOG_JSON, .first = true};
+    text_init(&line->text, buffer, LOG_FIELDS_MAX);
+    if (line->json)
+        text_addc(&line->text, '{');
+}
+
+void log_fields_end(struct log_fields *line, struct log *log)
+{
+    if (line->json)
+        text_addc(&line->text, '}');
+    log_line(log, slice_make(line->text.data, line->text.len));
+}
+
+static void name(struct log_fields *line, const char *key)
+{
+    if (!line->first)
+        text_addc(&line->text, line->json ? ',' : ' ');
+    line->first = false;
+    if (line->json)
+        text_addf(&line->text, "\"%s\":", key);
+    else
+        text_addf(&line->text, "%s=", key);
+}
+
+void log_add(struct log_fields *line, const char *key, struct slice value)
+{
+    name(line, key);
+    if (!line->json)
+        text_quoted(&line->text, value);
+    else if (value.len == 0)
+        text_adds(&line->text, "null");
+    else
+        text_json(&line->text, value);
+}
+
+void log_adds(struct log_fields *line, const char *key, const char *value)
+{
+    log_add(line, key, slice_of(value));
+}
+
+void log_addu(struct log_fields *line, const char *key, uint64_t value)
+{
+    name(line, key);
+    text_addu(&line->text, value);
+}
+
+void log_addb(struct log_fields *line, const char *key, bool value)
+{
+    name(line, key);
+    text_adds(&line->text, value ? "true" : "false");
+}
+
+void log_add_members(struct log_fields *line, const char *key, const char *members)
+{
+    if (!members)
+        return;
+    name(line, key);
+    text_addf(&line->text, "{%s}", members);
+}
+
+void log_addw(struct log_fields *line, const char *key, const char *word)
+{
+    if (line->json) {
+        log_adds(line, key, word);
+        return;
+    }
+    name(line, key);
+    text_adds(&line->text, word);
+}
+
+void log_add_who(struct log_fields *line, const struct conn *conn)
+{
+    char stamp[40], client[ADDR_TEXT_MAX];
+    struct text time;
+    text_init(&time, stamp, sizeof(stamp));
+    text_time(&time, clock_unix_ms());
+    addr_format(&conn->peer, client);
+    log_addw(line, "time", stamp);
+    log_addw(line, "listener", conn->service->listener->name);
+    if (conn->peer.sa.sa_family == AF_UNIX) /* a client may bind its socket to any path */
+        log_adds(line, "client", client);
+    else
+        log_addw(line, "client", client);
+}
+
+static const struct certificate *leaf_of(const struct conn *conn)
+{
+    size_t count;
+    if (!conn->client || !conn->client->tls)
+        return NULL;
+    const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
+    return count > 0 ? chain : tls_session_offered(conn->client->tls);
+}
+
+void log_add_certificate(struct log_fields *line, const struct conn *conn)
+{
+    char subject[512], serial[64], sha256[72];
+    const struct certificate *leaf = leaf_of(conn);
+    log_adds(line, "subject", leaf ? certificate_subject(leaf, subject, sizeof(subject)) : NULL);
+    log_adds(line, "serial", leaf ? certificate_serial(leaf, serial, sizeof(serial)) : NULL);
+    log_adds(line, "sha256", leaf ? certificate_sha256(leaf, sha256, sizeof(sha256)) : NULL);
+}
+
+void log_add_tls(struct log_fields *line, const struct conn *conn)
+{
+    const struct tls_session *session = conn->client ? conn->client->tls : NULL;
+    log_adds(line, "tls", session ? tls_session_version(session) : NULL);
+    log_adds(line, "cipher", session ? tls_session_cipher(session) : NULL);
+    log_adds(line, "group", session ? tls_session_group(session) : NULL);
+    log_adds(line, "sni", conn->server_name);
+}
