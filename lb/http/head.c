@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "lb/http/bytes.h"
+
 #define BYTES_FIRST  2048
 #define FIELDS_FIRST 32
 #define KEEP_BYTES   16384 /* what a head that is used again may hold on to */
@@ -81,11 +83,11 @@ void head_pool_free(struct head_pool *pool)
 
 /* ---- growing ---- */
 
-static bool make_room(struct http_head *head, size_t more)
+static bool grow(struct http_head *head, size_t more)
 {
     size_t cap = head->cap ? head->cap : BYTES_FIRST;
-    if (head->cap - head->len >= more)
-        return true;
+    if (more > BYTES_MAX)
+        return false;
     while (cap - head->len < more)
         cap *= 2;
     char *grown = cap <= BYTES_MAX ? realloc(head->bytes, cap) : NULL;
@@ -93,6 +95,32 @@ static bool make_room(struct http_head *head, size_t more)
         return false;
     head->bytes = grown;
     head->cap = (uint32_t)cap;
+    return true;
+}
+
+static bool own(const struct http_head *head, struct slice bytes)
+{
+    return head->bytes && (uintptr_t)bytes.data >= (uintptr_t)head->bytes &&
+           (uintptr_t)bytes.data < (uintptr_t)head->bytes + head->cap;
+}
+
+/* Room for `more` bytes. Slices of the head's own buffer go with it when it moves. */
+static bool make_room(struct http_head *head, size_t more, struct slice *a, struct slice *b)
+{
+    if (head->cap - head->len >= more)
+        return true;
+    struct slice *moved[] = {a, b};
+    size_t offset[2] = {0};
+    bool mine[2];
+    for (int i = 0; i < 2; i++) {
+        mine[i] = moved[i] && own(head, *moved[i]);
+        offset[i] = mine[i] ? (size_t)(moved[i]->data - head->bytes) : 0;
+    }
+    if (!grow(head, more))
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (mine[i])
+            moved[i]->data = head->bytes + offset[i];
     return true;
 }
 
@@ -113,7 +141,7 @@ static struct http_field *new_field(struct http_head *head)
 
 bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
 {
-    if (!make_room(head, bytes.len))
+    if (!make_room(head, bytes.len, &bytes, NULL))
         return false;
     if (bytes.len > 0)
         memcpy(head->bytes + head->len, bytes.data, bytes.len);
@@ -122,9 +150,25 @@ bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
     return true;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight bytes at a time: the high bit of `upper` marks those from 'A' to 'Z'. */
+static uint64_t lower_eight(uint64_t eight)
+{
+    uint64_t low = eight & EACH(0x7F);
+    uint64_t upper = (low + EACH(0x80 - 'A')) & ~(low + EACH(0x7F - 'Z')) & ~eight & EACH(0x80);
+    return eight | upper >> 2;
+}
+
 static void put_lower(char *out, struct slice bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
+    size_t i = 0;
+    for (uint64_t eight; bytes.len - i >= sizeof(eight); i += sizeof(eight)) {
+        memcpy(&eight, bytes.data + i, sizeof(eight));
+        eight = lower_eight(eight);
+        memcpy(out + i, &eight, sizeof(eight));
+    }
+    for (; i < bytes.len; i++) {
         char byte = bytes.data[i];
         out[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
     }
@@ -141,7 +185,7 @@ static struct http_field *open_field(struct http_head *head)
 bool http_head_name_bytes(struct http_head *head, struct slice bytes)
 {
     struct http_field *field = open_field(head);
-    if (!make_room(head, bytes.len))
+    if (!make_room(head, bytes.len, &bytes, NULL))
         return false;
     if (!field) {
         field = new_field(head);
@@ -198,7 +242,8 @@ void http_head_field_done(struct http_head *head)
 
 bool http_head_add(struct http_head *head, struct slice name, struct slice value)
 {
-    if (!http_head_name_bytes(head, name) || !http_head_value_bytes(head, value))
+    if (!make_room(head, name.len + value.len, &name, &value) || !http_head_name_bytes(head, name) ||
+        !http_head_value_bytes(head, value))
         return false;
     http_head_field_done(head);
     return true;
@@ -280,22 +325,12 @@ bool method_idempotent(enum method method)
 
 bool http_is_token(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (byte <= ' ' || byte >= 0x7F || strchr("\"(),/:;<=>?@[\\]{}", byte))
-            return false;
-    }
-    return text.len > 0;
+    return text.len > 0 && http_token_end(text.data, text.data + text.len) == text.data + text.len;
 }
 
 bool http_is_value(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if ((byte < ' ' && byte != '\t') || byte == 0x7F)
-            return false;
-    }
-    return true;
+    return text.len == 0 || http_value_end(text.data, text.data + text.len) == text.data + text.len;
 }
 
 bool http_list_next(struct slice *list, struct slice *member)
