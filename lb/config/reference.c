@@ -30,6 +30,8 @@ static void put_row(const struct key *key, FILE *out)
     put_default(key, out);
     fputs(" | ", out);
     put_cell(out, key->help);
+    if (key->flags & KEY_FOR_HTTP)
+        fputs(" With `protocol = http` only.", out);
     if (key->flags & KEY_REPEAT)
         fputs(" May be repeated.", out);
     if (key->flags & KEY_IN_DEFAULTS)
