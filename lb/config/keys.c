@@ -33,11 +33,11 @@ static const struct choice formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}, 
 static const struct choice levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 
-#define RESPOND_INSTEAD "is gone: write 'protocol = http' and 'route = -> respond=200:TEXT'"
+#define RESPOND_INSTEAD "write 'protocol = http' and 'route = -> respond=200:TEXT'"
 
 static const struct choice protocols[] = {{"tcp", PROTOCOL_TCP},
                                           {"http", PROTOCOL_HTTP},
-                                          {"respond", PROTOCOL_TCP, RESPOND_INSTEAD},
+                                          {"respond", PROTOCOL_TCP, "this is gone: " RESPOND_INSTEAD},
                                           {NULL, 0}};
 
 static const struct choice modes[] = {{"off", TLS_OFF},

@@ -84,7 +84,7 @@ static const char form_of_files[] =
     "* **Comments** begin with `;` or `#` at the beginning of a line, or with a blank and `;` behind a "
     "value. A `#` behind a "
     "value belongs to the value. A value that itself needs a blank and `;` must come from the environment "
-    "(`respond-text` knows `\\;` too).\n"
+    "(the TEXT of a route's `respond` knows `\\;` too).\n"
     "* **Environment**: `${NAME}` is the variable's value, and an error when it is not set; "
     "`${NAME:-default}` takes the "
     "default when it is unset or empty; `$$` is a dollar sign.\n"

@@ -103,7 +103,7 @@ static void refuse_key(struct source *source, enum section_kind kind, const char
 {
     const char *near = keys_nearest(kind, name), *gone = keys_gone(kind, name);
     if (gone) {
-        problems_add(source->problems, place, "'%s' %s", name, gone);
+        problems_add(source->problems, place, "'%s' is gone: %s", name, gone);
         return;
     }
     for (int other = 0; other < SECTION_KINDS; other++) {
