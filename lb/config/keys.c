@@ -195,7 +195,7 @@ const struct key keys[] = {
     {SECTION_LISTENER, "encoded-slash", CHOICE(slashes), LISTENER(http.slash), .fallback = "refuse",
      .flags = HTTP_FLAGS,
      HELP("`%2F` and `%5C` in a path. `refuse`: such a request is answered with 400. `keep`: they stay and "
-          "separate nothing. `decode`: they become `/` before routes are looked at.")},
+          "are no separator. `decode`: they become `/` before routes are looked at.")},
     {SECTION_LISTENER, "max-header-bytes", SIZE(KILOBYTE, MEGABYTE), LISTENER(http.limits.header_bytes),
      .fallback = "32k", .flags = HTTP_FLAGS,
      HELP("A request's first line, names and values together, 4 bytes added for each field. More is answered "
