@@ -113,10 +113,12 @@ static struct http_field *new_field(struct http_head *head)
 
 bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
 {
+    uintptr_t offset = (uintptr_t)bytes.data - (uintptr_t)head->bytes;
+    bool own = head->bytes && (uintptr_t)bytes.data >= (uintptr_t)head->bytes && offset < head->len;
     if (!make_room(head, bytes.len))
         return false;
     if (bytes.len > 0)
-        memcpy(head->bytes + head->len, bytes.data, bytes.len);
+        memcpy(head->bytes + head->len, own ? head->bytes + offset : bytes.data, bytes.len);
     *out = (struct span){head->len, (uint32_t)bytes.len};
     head->len += (uint32_t)bytes.len;
     return true;
