@@ -54,6 +54,21 @@ static void free_tls(struct tls_settings *tls)
     free(tls->alpn);
 }
 
+static void free_http(struct http_settings *http)
+{
+    if (http->table)
+        route_table_free(http->table);
+    for (size_t i = 0; i < http->route_count; i++)
+        route_release(&http->routes[i]);
+    for (size_t i = 0; i < http->page_count; i++) {
+        free(http->pages[i].path);
+        free(http->pages[i].body);
+    }
+    free(http->routes);
+    free(http->pages);
+    free(http->trusted);
+}
+
 static void free_listener(struct listener *listener)
 {
     for (size_t i = 0; i < listener->bind_count; i++)
@@ -65,10 +80,10 @@ static void free_listener(struct listener *listener)
     free(listener->name);
     free(listener->binds);
     free_tls(&listener->tls);
+    free_http(&listener->http);
     free(listener->script.path);
     free(listener->script.options);
     free(listener->backend_name);
-    free(listener->respond_text);
 }
 
 static void free_backend(struct backend *backend)
@@ -78,6 +93,7 @@ static void free_backend(struct backend *backend)
         free(backend->members[i].addr_text);
     }
     free(backend->name);
+    free(backend->host);
     free(backend->members);
 }
 
@@ -133,6 +149,14 @@ static size_t count_kind(const struct source *source, enum section_kind kind)
     return count;
 }
 
+/* What other settings decide where nothing is said. */
+static void complete(struct listener *listener)
+{
+    listener->script.http = listener->protocol == PROTOCOL_HTTP;
+    if (listener->protocol == PROTOCOL_HTTP && listener->tls.mode != TLS_OFF && !listener->tls.alpn)
+        listener->tls.alpn = mem_copy("h2,http/1.1");
+}
+
 static void build_listener(struct draft *draft, struct section *section, struct section *defaults,
                            struct problems *problems, bool resolve)
 {
@@ -144,6 +168,7 @@ static void build_listener(struct draft *draft, struct section *section, struct 
     apply_fallbacks(SECTION_LISTENER, listener, problems);
     apply_defaults(defaults, section, listener, problems);
     apply_section(section, listener, problems, resolve);
+    complete(listener);
 }
 
 static void build_backend(struct draft *draft, struct section *section, struct section *defaults,
@@ -184,6 +209,15 @@ void draft_build(struct draft *draft, struct source *source, bool resolve)
             build_listener(draft, section, defaults, source->problems, resolve);
         else if (section->kind == SECTION_BACKEND)
             build_backend(draft, section, defaults, source->problems, resolve);
+    }
+}
+
+void config_index(struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct http_settings *http = &config->listeners[i].http;
+        if (http->route_count > 0)
+            http->table = route_table_new(http->routes, http->route_count);
     }
 }
 

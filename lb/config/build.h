@@ -25,6 +25,9 @@ void draft_build(struct draft *draft, struct source *source, bool resolve);
 /* Frees the lists; the config is not the draft's. */
 void draft_release(struct draft *draft);
 
+/* Makes the route tables of a config that is right, once. */
+void config_index(struct config *config);
+
 /* Frees a config whatever state it is in, except what it does not own: server and listener states. */
 void config_destroy(struct config *config);
 

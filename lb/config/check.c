@@ -4,18 +4,7 @@
 
 #include "lb/base/memory.h"
 #include "lb/base/units.h"
-
-struct checker {
-    const struct draft *draft;
-    const struct source *source;
-    struct problems *problems;
-};
-
-/* One listener and what the checks want to know of it. */
-struct subject {
-    struct listener *listener;
-    const struct origin *origin;
-};
+#include "lb/config/check_parts.h"
 
 static const char *mode_name(enum tls_mode mode)
 {
@@ -23,7 +12,7 @@ static const char *mode_name(enum tls_mode mode)
     return names[mode];
 }
 
-static bool wants_clients(const struct listener *listener)
+bool check_wants_clients(const struct listener *listener)
 {
     return listener->tls.mode == TLS_MUTUAL || listener->tls.mode == TLS_MUTUAL_OPTIONAL;
 }
@@ -35,13 +24,13 @@ static const struct entry *deciding(const struct origin *origin, const char *nam
     return own ? own : section_entry(origin->defaults, name);
 }
 
-static bool refused(const struct origin *origin, const char *name)
+bool check_refused(const struct origin *origin, const char *name)
 {
     const struct entry *entry = deciding(origin, name);
     return entry && entry->bad;
 }
 
-static struct place place_of(const struct origin *origin, const char *name)
+struct place check_place(const struct origin *origin, const char *name)
 {
     const struct entry *entry = deciding(origin, name);
     return entry ? entry->place : origin->section->place;
@@ -51,17 +40,16 @@ static struct place place_of(const struct origin *origin, const char *name)
 static const char *out_of_place(const struct key *key, const struct subject *subject)
 {
     const struct listener *listener = subject->listener;
-    bool tls_known = !refused(subject->origin, "tls"), protocol_known = !refused(subject->origin, "protocol");
+    bool tls_known = !check_refused(subject->origin, "tls"),
+         protocol_known = !check_refused(subject->origin, "protocol");
     if (key->flags & (KEY_FOR_TLS | KEY_FOR_CLIENTS) && tls_known && listener->tls.mode == TLS_OFF)
         return "has no effect with tls = off: set 'tls', or remove it";
-    if (key->flags & KEY_FOR_CLIENTS && tls_known && !wants_clients(listener))
+    if (key->flags & KEY_FOR_CLIENTS && tls_known && !check_wants_clients(listener))
         return "has no effect with tls = one-way: set tls = mutual, or remove it";
     if (key->flags & KEY_FOR_SCRIPT && !deciding(subject->origin, "script"))
         return "has no effect without a script: set 'script', or remove it";
-    if (key->flags & KEY_FOR_TCP && protocol_known && listener->protocol != PROTOCOL_TCP)
-        return "does not go with protocol = respond, which answers by itself: remove one of the two";
-    if (key->flags & KEY_FOR_RESPOND && protocol_known && listener->protocol != PROTOCOL_RESPOND)
-        return "has no effect with protocol = tcp: set protocol = respond, or remove it";
+    if (key->flags & KEY_FOR_HTTP && protocol_known && listener->protocol != PROTOCOL_HTTP)
+        return "has no effect with protocol = tcp: set protocol = http, or remove it";
     return NULL;
 }
 
@@ -82,23 +70,23 @@ static void check_tls(struct checker *checker, const struct subject *subject)
     const struct origin *origin = subject->origin;
     const char *mode = mode_name(tls->mode), *name = subject->listener->name;
     struct place place = origin->section->place;
-    if (tls->mode == TLS_OFF || refused(origin, "tls"))
+    if (tls->mode == TLS_OFF || check_refused(origin, "tls"))
         return;
     if (!section_entry(origin->section, "certificate"))
         problems_add(checker->problems, place,
                      "[listener %s]: tls = %s needs 'certificate = CHAIN.pem KEY.pem'", name, mode);
-    if (wants_clients(subject->listener) && !section_entry(origin->section, "client-ca"))
+    if (check_wants_clients(subject->listener) && !section_entry(origin->section, "client-ca"))
         problems_add(checker->problems, place,
                      "[listener %s]: tls = %s needs 'client-ca = FILE.pem' with the CAs that issue the "
                      "clients' certificates",
                      name, mode);
-    if (wants_clients(subject->listener) && tls->crl_required &&
+    if (check_wants_clients(subject->listener) && tls->crl_required &&
         !section_entry(origin->section, "client-crl"))
         problems_add(
-            checker->problems, place_of(origin, "crl-required"),
+            checker->problems, check_place(origin, "crl-required"),
             "[listener %s]: crl-required = yes needs 'client-crl = FILE', or every client is refused", name);
-    if (tls->min > tls->max && !refused(origin, "tls-min") && !refused(origin, "tls-max"))
-        problems_add(checker->problems, place_of(origin, "tls-min"),
+    if (tls->min > tls->max && !check_refused(origin, "tls-min") && !check_refused(origin, "tls-max"))
+        problems_add(checker->problems, check_place(origin, "tls-min"),
                      "[listener %s]: tls-min = 1.3 is above tls-max = 1.2: no client could connect", name);
 }
 
@@ -112,25 +100,48 @@ static const char *nearest_backend(const struct config *config, const char *name
     return near;
 }
 
-static void link_backend(struct checker *checker, const struct subject *subject)
+const struct backend *check_backend(const struct checker *checker, const char *name, struct place place)
+{
+    const struct config *config = checker->draft->config;
+    const struct backend *backend = config_backend(config, slice_of(name));
+    const char *near = backend ? NULL : nearest_backend(config, name);
+    if (!backend)
+        problems_add(checker->problems, place, "there is no [backend %.60s]%s%s%s: add it, or name another",
+                     name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return backend;
+}
+
+static void lacks_backend(const struct checker *checker, const struct subject *subject)
+{
+    const struct listener *listener = subject->listener;
+    bool http = listener->protocol == PROTOCOL_HTTP;
+    if (http && section_entry(subject->origin->section, "route"))
+        return;
+    problems_add(checker->problems, listener->place, "[listener %s] needs 'backend = NAME'%s%s",
+                 listener->name, http ? ", or routes: 'route = path=/ -> NAME'" : "",
+                 checker->draft->config->backend_count || http ? "" : " and a [backend NAME] section");
+}
+
+static void link_backend(const struct checker *checker, const struct subject *subject)
 {
     struct listener *listener = subject->listener;
-    if (listener->protocol != PROTOCOL_TCP || refused(subject->origin, "protocol") ||
-        refused(subject->origin, "backend"))
+    if (check_refused(subject->origin, "backend"))
         return;
-    if (!listener->backend_name) {
-        problems_add(checker->problems, listener->place, "[listener %s] needs 'backend = NAME'%s",
-                     listener->name,
-                     checker->draft->config->backend_count ? "" : " and a [backend NAME] section");
+    if (listener->backend_name)
+        listener->backend =
+            check_backend(checker, listener->backend_name, check_place(subject->origin, "backend"));
+    else
+        lacks_backend(checker, subject);
+}
+
+/* Where its connections or requests go. Of a listener whose protocol is not known nothing is said. */
+static void check_targets(const struct checker *checker, const struct subject *subject)
+{
+    if (check_refused(subject->origin, "protocol"))
         return;
-    }
-    listener->backend = config_backend(checker->draft->config, slice_of(listener->backend_name));
-    if (listener->backend)
-        return;
-    const char *near = nearest_backend(checker->draft->config, listener->backend_name);
-    problems_add(checker->problems, place_of(subject->origin, "backend"),
-                 "there is no [backend %.60s]%s%s%s: add it, or name another", listener->backend_name,
-                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    link_backend(checker, subject);
+    if (subject->listener->protocol == PROTOCOL_HTTP)
+        check_http(checker, subject);
 }
 
 /* Whether an earlier bind of this or an earlier listener has the address. */
@@ -188,8 +199,16 @@ static void check_listeners(struct checker *checker)
         check_binds(checker, i);
         check_keys(checker, &subject);
         check_tls(checker, &subject);
-        link_backend(checker, &subject);
+        check_targets(checker, &subject);
     }
+}
+
+static bool has_route_to(const struct http_settings *http, const char *name)
+{
+    for (size_t i = 0; i < http->route_count; i++)
+        if (http->routes[i].action == ROUTE_BACKEND && strcmp(http->routes[i].backend_name, name) == 0)
+            return true;
+    return false;
 }
 
 static bool used(const struct config *config, const struct backend *backend)
@@ -199,6 +218,8 @@ static bool used(const struct config *config, const struct backend *backend)
         if (listener->script.path) /* it may name any backend */
             return true;
         if (listener->backend_name && strcmp(listener->backend_name, backend->name) == 0)
+            return true;
+        if (has_route_to(&listener->http, backend->name))
             return true;
     }
     return false;

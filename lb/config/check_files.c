@@ -94,6 +94,20 @@ static void check_script(struct config *config, const struct listener *listener,
         script_free(script_new(&listener->script, &host, entry->place, problems));
 }
 
+/* The settings that were not refused are the pages, in the same order. */
+static void load_pages(struct http_settings *http, const struct section *section, struct problems *problems)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < section->count && next < http->page_count; i++) {
+        const struct entry *entry = &section->entries[i];
+        if (entry->bad || strcmp(entry->name, "error-page") != 0)
+            continue;
+        struct error_page *page = &http->pages[next++];
+        files_read(page->path, "the error page", FILES_PAGE_MAX, entry->place, &page->body, &page->len,
+                   problems);
+    }
+}
+
 static void check_log(const struct config *config, const struct source *source, struct problems *problems)
 {
     if (strcmp(config->log_target, "stdout") == 0 || strcmp(config->log_target, "stderr") == 0)
@@ -120,5 +134,6 @@ void check_files(const struct draft *draft, const struct source *source, struct 
             continue;
         check_context(&config->listeners[i], &draft->listeners[i], problems);
         check_script(config, &config->listeners[i], &draft->listeners[i], problems);
+        load_pages(&config->listeners[i].http, draft->listeners[i].section, problems);
     }
 }

@@ -94,6 +94,8 @@ struct config *config_load(const char *const *paths, size_t count, struct proble
         free_files(&files);
     if (config && refused)
         config_destroy(config);
+    else if (config)
+        config_index(config);
     return refused ? NULL : config;
 }
 

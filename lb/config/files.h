@@ -8,8 +8,9 @@
 #include "lb/base/problems.h"
 #include "lb/tls/settings.h"
 
-#define FILES_INI_MAX ((size_t)1 << 20)
-#define FILES_PEM_MAX ((size_t)16 << 20)
+#define FILES_INI_MAX  ((size_t)1 << 20)
+#define FILES_PEM_MAX  ((size_t)16 << 20)
+#define FILES_PAGE_MAX ((size_t)1 << 20)
 
 struct file_list {
     char **names; /* owned; in the order to read */

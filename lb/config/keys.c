@@ -20,16 +20,25 @@
 #define SECOND    UINT64_C(1000)
 #define HOUR      (3600 * SECOND)
 #define DAY       (24 * HOUR)
+#define KILOBYTE  (UINT64_C(1) << 10)
 #define MEGABYTE  (UINT64_C(1) << 20)
+#define TERABYTE  (UINT64_C(1) << 40)
 #define MANY      UINT64_C(10000000) /* connections: more than one machine has descriptors for */
 #define PATH_FORM "a path without blanks"
+
+#define HTTP_FLAGS (KEY_FOR_HTTP | KEY_IN_DEFAULTS)
 
 static const struct choice formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}, {NULL, 0}};
 
 static const struct choice levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 
-static const struct choice protocols[] = {{"tcp", PROTOCOL_TCP}, {"respond", PROTOCOL_RESPOND}, {NULL, 0}};
+#define RESPOND_INSTEAD "write 'protocol = http' and 'route = -> respond=200:TEXT'"
+
+static const struct choice protocols[] = {{"tcp", PROTOCOL_TCP},
+                                          {"http", PROTOCOL_HTTP},
+                                          {"respond", PROTOCOL_TCP, "this is gone: " RESPOND_INSTEAD},
+                                          {NULL, 0}};
 
 static const struct choice modes[] = {{"off", TLS_OFF},
                                       {"one-way", TLS_ONE_WAY},
@@ -38,6 +47,20 @@ static const struct choice modes[] = {{"off", TLS_OFF},
                                       {NULL, 0}};
 
 static const struct choice versions[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
+
+static const struct choice forwarded_modes[] = {{"set", FORWARDED_SET},
+                                                {"append", FORWARDED_APPEND},
+                                                {"off", FORWARDED_OFF},
+                                                {NULL, 0}};
+
+static const struct choice slashes[] = {{"refuse", SLASH_REFUSE},
+                                        {"keep", SLASH_KEEP},
+                                        {"decode", SLASH_DECODE},
+                                        {NULL, 0}};
+
+static const struct choice error_formats[] = {{"text", false}, {"json", true}, {NULL, 0}};
+
+static const struct choice server_protocols[] = {{"http/1.1", false}, {"h2", true}, {NULL, 0}};
 
 /* In the order of the reference. */
 const struct key keys[] = {
@@ -50,6 +73,9 @@ const struct key keys[] = {
           "allows.")},
     {SECTION_GLOBAL, "shutdown-timeout", DURATION(0, DAY), GLOBAL(shutdown_timeout_ms), .fallback = "30s",
      HELP("After SIGTERM, connections have this long to end by themselves. 0: they are closed at once.")},
+    {SECTION_GLOBAL, "drain-spread", DURATION(0, HOUR), GLOBAL(drain_spread_ms), .fallback = "10s",
+     HELP("Kept HTTP connections that a reload or a shutdown ends are told so within this time, spread "
+          "evenly, so that their clients do not all come back at once. 0: at once.")},
     {SECTION_GLOBAL, "admin", OWN(value_admin, "off or unix:PATH"), GLOBAL(admin), .fallback = "off",
      .flags = KEY_RESTART, HELP("Unix socket that `lb ctl` talks to. Whoever may open it may steer lb.")},
     {SECTION_GLOBAL, "log", .type = VALUE_TEXT, .form = "stdout, stderr or a path", GLOBAL(log_target),
@@ -64,9 +90,8 @@ const struct key keys[] = {
           "`[::]:8443` (all of "
           "IPv6) or `unix:/path`.")},
     {SECTION_LISTENER, "protocol", CHOICE(protocols), LISTENER(protocol), .fallback = "tcp",
-     HELP("`tcp`: relay the bytes to a server of `backend`. `respond`: answer each HTTP request with "
-          "`respond-status` and "
-          "`respond-text`, without any server.")},
+     HELP("`tcp`: relay the bytes to a server of `backend`. `http`: read HTTP/1 and HTTP/2, and send each "
+          "request where the first `route` that matches it says, else to a server of `backend`.")},
     {SECTION_LISTENER, "tls", CHOICE(modes), LISTENER(tls.mode), .fallback = "off", .flags = KEY_IN_DEFAULTS,
      HELP("`one-way`: the server shows a certificate. `mutual`: the client must show one too, issued by "
           "`client-ca`. "
@@ -100,11 +125,13 @@ const struct key keys[] = {
     {SECTION_LISTENER, "alpn", OWN(value_alpn, "names, separated by commas"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
      HELP("Application protocols offered, the preferred one first: `h2, http/1.1`. Without it, none is "
-          "negotiated.")},
+          "negotiated with `protocol = tcp`, and `h2,http/1.1` with `protocol = http`, which knows these two "
+          "and `http/1.0` only.")},
     {SECTION_LISTENER, "script", .type = VALUE_TEXT, .form = "a path", LISTENER(script.path),
-     HELP("Lua script that decides who gets in, after the handshake and before any server is touched. "
-          "Whatever "
-          "goes wrong in it refuses the connection.")},
+     HELP(
+         "Lua script that decides who gets in, after the handshake and before any server is touched; with "
+         "`protocol = http` also about each request. Whatever goes wrong in it refuses the connection or the "
+         "request.")},
     {SECTION_LISTENER, "option.", OWN(value_option, "any text"),
      .flags = KEY_PREFIX | KEY_EMPTY | KEY_FOR_SCRIPT,
      HELP("`option.NAME = VALUE` reaches the script as `lb.options.NAME`; NAME is of letters, digits and "
@@ -120,14 +147,19 @@ const struct key keys[] = {
      .fallback = "8m", .flags = KEY_IN_DEFAULTS | KEY_FOR_SCRIPT,
      HELP("Memory that the script may use in each worker.")},
     {SECTION_LISTENER, "backend", .type = VALUE_TEXT, .form = "NAME of a [backend NAME]",
-     LISTENER(backend_name), .flags = KEY_FOR_TCP,
-     HELP("Required with `protocol = tcp`. Where connections go, unless the script names another backend.")},
+     LISTENER(backend_name),
+     HELP("Required with `protocol = tcp`. Where connections go, unless the script names another backend. "
+          "With "
+          "`protocol = http`: where requests go that no `route` takes; without it they are answered with "
+          "404.")},
     {SECTION_LISTENER, "timeout-handshake", DURATION(1, HOUR), LISTENER(timeout_handshake_ms),
      .fallback = "10s", .flags = KEY_IN_DEFAULTS,
      HELP("From accepting a connection to the end of its TLS handshake.")},
     {SECTION_LISTENER, "timeout-idle", DURATION(0, 30 * DAY), LISTENER(timeout_idle_ms), .fallback = "5m",
      .flags = KEY_IN_DEFAULTS,
-     HELP("A connection without a byte in either direction for this long is closed. 0: never.")},
+     HELP("A connection without a byte in either direction for this long is closed. 0: never. With "
+          "`protocol = http` it is the limit of tunnels (Upgrade) and of clients that do not take an "
+          "answer.")},
     {SECTION_LISTENER, "timeout-half-closed", DURATION(1, DAY), LISTENER(timeout_half_closed_ms),
      .fallback = "30s", .flags = KEY_IN_DEFAULTS,
      HELP("Once one side has ended, the other may be silent for this long; data starts the time anew.")},
@@ -135,14 +167,69 @@ const struct key keys[] = {
      .flags = KEY_IN_DEFAULTS,
      HELP("Connections of this listener at the same time. 0: no limit of its own.")},
     {SECTION_LISTENER, "log", .type = VALUE_BOOL, LISTENER(log_connections), .fallback = "yes",
-     .flags = KEY_IN_DEFAULTS, HELP("`yes`: one line for each connection when it ends. `no`: none.")},
-    {SECTION_LISTENER, "respond-status", NUMBER(200, 599), LISTENER(respond_status), .fallback = "200",
-     .flags = KEY_FOR_RESPOND, HELP("Status code of the answers.")},
-    {SECTION_LISTENER, "respond-text", OWN(value_respond_text, "text with escapes"), .fallback = "",
-     .flags = KEY_EMPTY | KEY_FOR_RESPOND,
-     HELP("Body of the answers, as text/plain. `\\n` is a line end, `\\t` a tab, `\\;` a semicolon that "
-          "begins no comment, "
-          "`\\\\` a backslash.")},
+     .flags = KEY_IN_DEFAULTS,
+     HELP("`yes`: one line for each connection when it ends, with `protocol = http` for each request. `no`: "
+          "none.")},
+    {SECTION_LISTENER, "route", OWN(value_route, "[CONDITION...] -> ACTION"),
+     .flags = KEY_FOR_HTTP | KEY_REPEAT,
+     HELP("Which requests go where, as told below; the first one that matches counts.")},
+    {SECTION_LISTENER, "h2c", .type = VALUE_BOOL, LISTENER(http.h2c), .fallback = "no", .flags = KEY_FOR_HTTP,
+     HELP(
+         "`yes`: HTTP/2 without TLS too, where the client begins with it (prior knowledge). With `tls = off` "
+         "only.")},
+    {SECTION_LISTENER, "certificate-headers",
+     OWN(value_certificate_headers, "off, all, or names, separated by commas"), .fallback = "off",
+     .flags = HTTP_FLAGS,
+     HELP("Fields that tell servers about the client's certificate. Clients can never set any of them, "
+          "whether it "
+          "stands here or not.")},
+    {SECTION_LISTENER, "forwarded", CHOICE(forwarded_modes), LISTENER(http.forwarded), .fallback = "set",
+     .flags = HTTP_FLAGS,
+     HELP("`set`: X-Forwarded-For, -Proto, -Host, -Port and Forwarded say what lb knows of the client. "
+          "`append`: what one of `trusted-proxies` sent goes on in front of it. `off`: none is set.")},
+    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
+     .flags = HTTP_FLAGS | KEY_REPEAT,
+     HELP(
+         "Clients whose X-Forwarded-For and the like are believed: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or "
+         "`unix` for those of unix sockets. Everybody else's are taken away.")},
+    {SECTION_LISTENER, "encoded-slash", CHOICE(slashes), LISTENER(http.slash), .fallback = "refuse",
+     .flags = HTTP_FLAGS,
+     HELP("`%2F` and `%5C` in a path. `refuse`: such a request is answered with 400. `keep`: they stay and "
+          "are no separator. `decode`: they become `/` before routes are looked at.")},
+    {SECTION_LISTENER, "max-header-bytes", SIZE(KILOBYTE, MEGABYTE), LISTENER(http.limits.header_bytes),
+     .fallback = "32k", .flags = HTTP_FLAGS,
+     HELP("A request's first line, names and values together, 4 bytes added for each field. More is answered "
+          "with 431.")},
+    {SECTION_LISTENER, "max-headers", NUMBER(1, 1000), LISTENER(http.limits.header_count), .fallback = "100",
+     .flags = HTTP_FLAGS, HELP("Fields of one request. More are answered with 431.")},
+    {SECTION_LISTENER, "max-uri", SIZE(256, 64 * KILOBYTE), LISTENER(http.limits.uri_bytes), .fallback = "8k",
+     .flags = HTTP_FLAGS, HELP("Bytes of a request's target. More are answered with 414.")},
+    {SECTION_LISTENER, "max-body", SIZE(0, TERABYTE), LISTENER(http.max_body), .fallback = "0",
+     .flags = HTTP_FLAGS, HELP("Bytes of a request's body. More are answered with 413. 0: no limit.")},
+    {SECTION_LISTENER, "max-requests", NUMBER(0, 1000000), LISTENER(http.max_requests), .fallback = "0",
+     .flags = HTTP_FLAGS, HELP("Requests of one connection; with the last one it ends. 0: no limit.")},
+    {SECTION_LISTENER, "max-streams", NUMBER(1, 1000), LISTENER(http.max_streams), .fallback = "100",
+     .flags = HTTP_FLAGS, HELP("Requests of one HTTP/2 connection at the same time.")},
+    {SECTION_LISTENER, "timeout-first-byte", DURATION(1, HOUR), LISTENER(http.timeout_first_ms),
+     .fallback = "10s", .flags = HTTP_FLAGS,
+     HELP("From the connection, or the end of its handshake, to the first byte of its first request.")},
+    {SECTION_LISTENER, "timeout-header", DURATION(1, HOUR), LISTENER(http.timeout_header_ms),
+     .fallback = "10s", .flags = HTTP_FLAGS,
+     HELP("From the first byte of a request to the end of its header fields.")},
+    {SECTION_LISTENER, "timeout-body", DURATION(1, HOUR), LISTENER(http.timeout_body_ms), .fallback = "30s",
+     .flags = HTTP_FLAGS, HELP("Between two pieces of a request's body.")},
+    {SECTION_LISTENER, "timeout-keep-alive", DURATION(1, DAY), LISTENER(http.timeout_keep_alive_ms),
+     .fallback = "60s", .flags = HTTP_FLAGS,
+     HELP("From the end of an answer to the first byte of the next request; then the connection is closed.")},
+    {SECTION_LISTENER, "error-page", OWN(value_error_page, "STATUS PATH"), .flags = KEY_FOR_HTTP | KEY_REPEAT,
+     HELP("Body of lb's own answers with that status, 400 to 599: a file of at most 1 MB that is read at "
+          "load. "
+          "`.html`, `.json` and `.txt` are sent as what they are, others as application/octet-stream.")},
+    {SECTION_LISTENER, "error-format", CHOICE(error_formats), LISTENER(http.json_errors), .fallback = "text",
+     .flags = HTTP_FLAGS, HELP("Body of lb's own answers with an error that has no `error-page`.")},
+    {SECTION_LISTENER, "show-reason", .type = VALUE_BOOL, LISTENER(http.show_reason), .fallback = "no",
+     .flags = HTTP_FLAGS,
+     HELP("`yes`: lb's own answers tell the client the reason that the log has. `no`: the status only.")},
 
     {SECTION_BACKEND, "balance", .type = VALUE_OWN, .parse = value_balance, .names = policy_names,
      .fallback = "round-robin", .flags = KEY_IN_DEFAULTS, HELP("How a server is chosen for a connection.")},
@@ -160,9 +247,34 @@ const struct key keys[] = {
     {SECTION_BACKEND, "timeout-connect", DURATION(1, HOUR), BACKEND(timeout_connect_ms), .fallback = "5s",
      .flags = KEY_IN_DEFAULTS, HELP("A server that has not accepted a connection by then counts as failed.")},
     {SECTION_BACKEND, "retries", NUMBER(0, 16), BACKEND(retries), .fallback = "2", .flags = KEY_IN_DEFAULTS,
-     HELP("Further servers to try when one does not accept the connection.")},
+     HELP("Further servers to try when one does not accept the connection; and, for idempotent methods, "
+          "when an HTTP/1 connection breaks before any answer.")},
+    {SECTION_BACKEND, "server-protocol", CHOICE(server_protocols), BACKEND(h2), .fallback = "http/1.1",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("What the servers are spoken to in for requests of listeners with `protocol = http`. `h2`: HTTP/2 "
+          "from the "
+          "first byte (prior knowledge).")},
+    {SECTION_BACKEND, "host", OWN(value_host, "keep or a host name, with a port or without"),
+     .fallback = "keep", .flags = KEY_IN_DEFAULTS,
+     HELP("What Host names in requests of listeners with `protocol = http`. `keep`: what the client named.")},
+    {SECTION_BACKEND, "timeout-server", DURATION(1, DAY), BACKEND(timeout_server_ms), .fallback = "60s",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("A server that does not begin its answer to a request, or go on with it, for this long has "
+          "failed.")},
+    {SECTION_BACKEND, "pool-connections", NUMBER(0, 10000), BACKEND(pool_connections), .fallback = "100",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("Idle connections to each server that each worker keeps for further requests. 0: none.")},
+    {SECTION_BACKEND, "timeout-pool", DURATION(1, HOUR), BACKEND(timeout_pool_ms), .fallback = "30s",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("How long an idle connection to a server is kept; less than the server's own keep-alive time.")},
     {.name = NULL},
 };
+
+const char *keys_gone(enum section_kind kind, const char *name)
+{
+    bool respond = strcmp(name, "respond-status") == 0 || strcmp(name, "respond-text") == 0;
+    return kind == SECTION_LISTENER && respond ? RESPOND_INSTEAD : NULL;
+}
 
 static bool allowed(const struct key *key, enum section_kind kind)
 {

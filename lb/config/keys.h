@@ -33,9 +33,8 @@ enum key_flags {
     KEY_FOR_TLS = 1 << 5,     /* means something only with tls other than off */
     KEY_FOR_CLIENTS =
         1 << 6, /* means something only with client certificates: tls = mutual or mutual-optional */
-    KEY_FOR_SCRIPT = 1 << 7,  /* means something only beside `script` */
-    KEY_FOR_TCP = 1 << 8,     /* means something only with protocol = tcp */
-    KEY_FOR_RESPOND = 1 << 9, /* means something only with protocol = respond */
+    KEY_FOR_SCRIPT = 1 << 7, /* means something only beside `script` */
+    KEY_FOR_HTTP = 1 << 8,   /* means something only with protocol = http */
 };
 
 /* One value on its way to its field. */
@@ -50,6 +49,7 @@ struct setting {
 struct choice {
     const char *name;
     int value;
+    const char *gone; /* not NULL: it was there once, and this is what to write instead */
 };
 
 /* Puts the value into `object`, the struct of the section. False after adding a problem. */
@@ -78,6 +78,9 @@ const struct key *keys_find(enum section_kind kind, const char *name);
 
 /* The nearest name that may stand in such a section, or NULL. */
 const char *keys_nearest(enum section_kind kind, const char *name);
+
+/* What to write instead of a key that was there once, after its name; NULL for any other. */
+const char *keys_gone(enum section_kind kind, const char *name);
 
 /* "[global]", "[listener NAME]" */
 const char *keys_heading(enum section_kind kind);

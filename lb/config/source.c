@@ -101,7 +101,11 @@ static void take_section(void *context, struct slice heading, struct place place
 /* An unknown key: what was meant, or where it belongs. */
 static void refuse_key(struct source *source, enum section_kind kind, const char *name, struct place place)
 {
-    const char *near = keys_nearest(kind, name);
+    const char *near = keys_nearest(kind, name), *gone = keys_gone(kind, name);
+    if (gone) {
+        problems_add(source->problems, place, "'%s' is gone: %s", name, gone);
+        return;
+    }
     for (int other = 0; other < SECTION_KINDS; other++) {
         const struct key *key = keys_find((enum section_kind)other, name);
         if (!key)

@@ -49,6 +49,8 @@ static void put_number(const struct key *key, void *object, uint64_t number)
     char *field = (char *)object + key->offset;
     if (key->size == sizeof(uint64_t))
         memcpy(field, &number, sizeof(number));
+    else if (key->size == sizeof(bool))
+        memcpy(field, &(bool){number != 0}, sizeof(bool));
     else
         memcpy(field, &(unsigned){(unsigned)number}, sizeof(unsigned));
 }
@@ -137,7 +139,8 @@ static void choice_names(const struct choice *choices, const char **names)
 {
     size_t count = 0;
     for (; choices->name && count < CHOICES_MAX; choices++)
-        names[count++] = choices->name;
+        if (!choices->gone)
+            names[count++] = choices->name;
     names[count] = NULL;
 }
 
@@ -146,6 +149,8 @@ static bool store_choice(const struct key *key, const struct setting *setting, v
     const char *names[CHOICES_MAX + 1];
     for (const struct choice *choice = key->choices; choice->name; choice++)
         if (strcmp(choice->name, setting->value) == 0) {
+            if (choice->gone)
+                return value_refuse(setting, choice->gone);
             put_number(key, object, (uint64_t)choice->value);
             return true;
         }

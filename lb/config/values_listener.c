@@ -143,32 +143,3 @@ bool value_option(const struct setting *setting, void *object)
         (struct script_option){mem_copy(name), mem_copy(setting->value)};
     return true;
 }
-
-static char unescaped(char letter)
-{
-    switch (letter) {
-    case 'n': return '\n';
-    case 't': return '\t';
-    case ';': return ';';
-    case '\\': return '\\';
-    default: return '\0';
-    }
-}
-
-bool value_respond_text(const struct setting *setting, void *object)
-{
-    struct listener *listener = object;
-    char *text = mem_copy(setting->value), *out = text;
-    for (const char *at = setting->value; *at; at++) {
-        char byte = *at == '\\' ? unescaped(*++at) : *at;
-        if (byte == '\0') {
-            free(text);
-            return value_refuse(setting, "after '\\' stands n, t, ';' or another '\\'");
-        }
-        *out++ = byte;
-    }
-    *out = '\0';
-    free(listener->respond_text);
-    listener->respond_text = text;
-    return true;
-}

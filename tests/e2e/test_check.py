@@ -191,8 +191,11 @@ def test_the_reference_names_every_key():
     assert done.returncode == 0
     keys = """workers admin log log-format log-level shutdown-timeout max-connections bind protocol tls certificate
         client-ca client-crl crl-required verify-depth tls-min tls-max ciphers groups script script-cpu
-        script-timeout script-memory backend timeout-handshake timeout-idle timeout-half-closed respond-status
-        respond-text balance server health timeout-connect retries""".split()
+        script-timeout script-memory backend timeout-handshake timeout-idle timeout-half-closed drain-spread route h2c
+        certificate-headers forwarded trusted-proxies encoded-slash max-header-bytes max-headers max-uri max-body
+        max-requests max-streams timeout-first-byte timeout-header timeout-body timeout-keep-alive error-page
+        error-format show-reason balance server health timeout-connect retries server-protocol host timeout-server
+        pool-connections timeout-pool""".split()
     assert [key for key in keys if f"`{key}`" not in done.stdout and f" {key} " not in done.stdout] == []
 
 

@@ -221,6 +221,7 @@ static void what_is_not_set_has_the_defaults_of_the_table(void **state)
     assert_true(config->workers >= 1 && config->workers <= 256);
     assert_int_equal(config->max_connections, 0);
     assert_int_equal(config->shutdown_timeout_ms, 30000);
+    assert_int_equal(config->drain_spread_ms, 10000);
     assert_null(config->admin);
     assert_string_equal(config->log_target, "stdout");
     assert_int_equal(config->log_format, LOG_TEXT);
@@ -238,8 +239,8 @@ static void what_is_not_set_has_the_defaults_of_the_table(void **state)
     assert_int_equal(a->timeout_idle_ms, 300000);
     assert_int_equal(a->timeout_half_closed_ms, 30000);
     assert_true(a->log_connections);
-    assert_int_equal(a->respond_status, 200);
-    assert_string_equal(a->respond_text, "");
+    assert_false(a->script.http);
+    assert_null(a->tls.alpn);
     assert_string_equal(app->policy->name, "round-robin");
     assert_int_equal(app->health.kind, HEALTH_OFF);
     assert_int_equal(app->timeout_connect_ms, 5000);
@@ -331,11 +332,12 @@ static void a_wildcard_and_an_address_of_the_same_port_are_two_binds(void **stat
 static void units_reach_their_fields(void **state)
 {
     (void)state;
-    struct config *config =
-        accepted("[global]\nshutdown-timeout = 2h\nworkers = 3\nadmin = unix:run/admin.sock\n" PLAIN
-                 "timeout-connect = 250ms\nretries = 0\n[listener b]\nbind = *:1\nbackend = app\n"
-                 "timeout-idle = 0\nlog = off\nmax-connections = 7\n");
+    struct config *config = accepted(
+        "[global]\nshutdown-timeout = 2h\ndrain-spread = 1h\nworkers = 3\nadmin = unix:run/admin.sock\n" PLAIN
+        "timeout-connect = 250ms\nretries = 0\n[listener b]\nbind = *:1\nbackend = app\n"
+        "timeout-idle = 0\nlog = off\nmax-connections = 7\n");
     assert_int_equal(config->shutdown_timeout_ms, 7200000);
+    assert_int_equal(config->drain_spread_ms, 3600000);
     assert_int_equal(config->workers, 3);
     assert_string_equal(config->admin, "run/admin.sock");
     assert_int_equal(config->backends[0].timeout_connect_ms, 250);
@@ -365,24 +367,13 @@ static void a_server_has_its_words(void **state)
     config_drop(config);
 }
 
-static void the_text_to_respond_has_escapes(void **state)
-{
-    (void)state;
-    struct config *config = accepted("[listener a]\nbind = *:80\nprotocol = respond\nrespond-status = 599\n"
-                                     "respond-text = a\\n\\tb \\; c\\\\ ; comment\n");
-    assert_string_equal(config->listeners[0].respond_text, "a\n\tb ; c\\");
-    assert_int_equal(config->listeners[0].respond_status, 599);
-    assert_null(config->listeners[0].backend);
-    config_drop(config);
-}
-
 static void options_and_script_reach_the_listener(void **state)
 {
     (void)state;
     struct config *config =
-        accepted("[listener a]\nbind = *:80\nprotocol = respond\nscript = allow.lua\noption.ou = a, b\n"
-                 "option.empty =\n");
-    const struct script_settings *script = &config->listeners[0].script;
+        accepted(PLAIN "[listener b]\nbind = *:80\nbackend = app\nscript = allow.lua\noption.ou = a, b\n"
+                       "option.empty =\n");
+    const struct script_settings *script = &config->listeners[1].script;
     assert_string_equal(script->path, "allow.lua");
     assert_int_equal(script->option_count, 2);
     assert_string_equal(script->options[0].name, "ou");
@@ -478,7 +469,6 @@ int main(void)
         cmocka_unit_test(a_wildcard_and_an_address_of_the_same_port_are_two_binds),
         cmocka_unit_test(units_reach_their_fields),
         cmocka_unit_test(a_server_has_its_words),
-        cmocka_unit_test(the_text_to_respond_has_escapes),
         cmocka_unit_test(options_and_script_reach_the_listener),
         cmocka_unit_test(certificates_are_read_at_load),
         cmocka_unit_test(listeners_and_backends_are_found_by_name),

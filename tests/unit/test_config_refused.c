@@ -1,21 +1,8 @@
 /* What a configuration is refused for: one case for each way to be wrong, with the place and the text that
  * the user sees. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "lb/config/config.h"
-#include "lb/tls/context.h"
+#include "tests/unit/test_config_refusals.h"
 
 #define LISTENER "[listener a]\nbind = 127.0.0.1:8080\nbackend = app\n" /* the next line is 4 */
-#define RESPOND  "[listener a]\nbind = 127.0.0.1:8080\nprotocol = respond\n"
 #define APP      "[backend app]\nserver = s 127.0.0.1:9001\n"
 #define OK       LISTENER APP                                                    /* the next line is 6 */
 #define ONE_WAY  LISTENER "tls = one-way\ncertificate = server.pem server.key\n" /* the next line is 6 */
@@ -23,14 +10,6 @@
     LISTENER                                                                                                 \
     "tls = mutual\ncertificate = server.pem server.key\nclient-ca = ca.pem\n" /* the next line is 7 */
 #define FORTY "aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd"
-
-struct refusal {
-    const char *sentence;
-    const char *ini;
-    /* "line: beginning of the text", several separated by newlines, in the order told; nothing else may be
-     * told. */
-    const char *expected;
-};
 
 static const struct refusal refusals[] = {
     /* sections */
@@ -101,6 +80,8 @@ static const struct refusal refusals[] = {
      "7: shutdown-timeout = 30: write a duration with its unit"},
     {"a_duration_out_of_range_is_refused", OK "[global]\nshutdown-timeout = 2d\n",
      "7: shutdown-timeout = 2d: out of range: write 0 to 1d"},
+    {"a_spread_over_an_hour_is_refused", OK "[global]\ndrain-spread = 2h\n",
+     "7: drain-spread = 2h: out of range: write 0 to 1h"},
     {"an_admin_socket_in_the_network_is_refused", OK "[global]\nadmin = 127.0.0.1:9000\n",
      "7: admin = 127.0.0.1:9000: write off or unix:PATH"},
     {"an_admin_socket_without_path_is_refused", OK "[global]\nadmin = unix:\n",
@@ -136,8 +117,16 @@ static const struct refusal refusals[] = {
     {"a_bind_on_the_admin_socket_is_refused",
      LISTENER "bind = unix:admin.sock\n" APP "[global]\nadmin = unix:admin.sock\n",
      "4: unix:admin.sock is the admin socket"},
-    {"an_unknown_protocol_is_refused", LISTENER "protocol = http\n" APP,
-     "4: protocol = http: unknown; did you mean 'tcp'? Write tcp or respond"},
+    {"an_unknown_protocol_is_refused", LISTENER "protocol = htp\n" APP,
+     "4: protocol = htp: unknown; did you mean 'http'? Write tcp or http"},
+    {"protocol_respond_is_gone", LISTENER "protocol = respond\n" APP,
+     "4: protocol = respond: this is gone: write 'protocol = http' and 'route = -> respond=200:TEXT'"},
+    {"the_keys_of_protocol_respond_are_gone", LISTENER "respond-status = 200\nrespond-text = x\n" APP,
+     "4: 'respond-status' is gone: write 'protocol = http' and 'route = -> respond=200:TEXT'\n5: "
+     "'respond-text' is "
+     "gone: write"},
+    {"a_key_that_is_gone_is_no_key_of_a_backend", OK "respond-text = x\n",
+     "6: unknown key 'respond-text' in [backend NAME]"},
     {"an_unknown_tls_mode_is_refused", LISTENER "tls = mutal\ncertificate = x\nclient-ca = x\n" APP,
      "4: tls = mutal: unknown; did you mean 'mutual'? Write off, one-way, mutual-optional or mutual"},
     {"an_old_tls_version_is_refused", ONE_WAY "tls-min = 1.1\n" APP, "6: tls-min = 1.1: unknown; "},
@@ -152,12 +141,6 @@ static const struct refusal refusals[] = {
      "5: option.a-b = 1: the name after 'option.' is of letters, digits and '_'"},
     {"an_option_without_name_is_refused", LISTENER "script = allow.lua\noption. = 1\n" APP,
      "5: option. = 1: the name after"},
-    {"a_status_out_of_range_is_refused", RESPOND "respond-status = 100\n",
-     "4: respond-status = 100: out of range: write 200 to 599"},
-    {"an_unknown_escape_is_refused", RESPOND "respond-text = a\\qb\n",
-     "4: respond-text = a\\qb: after '\\' stands"},
-    {"a_backslash_at_the_end_is_refused", RESPOND "respond-text = a\\\n",
-     "4: respond-text = a\\: after '\\' stands"},
     {"three_files_of_a_certificate_are_refused", LISTENER "tls = one-way\ncertificate = a b c\n" APP,
      "5: certificate = a b c: write one or two paths without blanks"},
     {"a_list_without_names_is_refused", ONE_WAY "alpn = ,\n" APP,
@@ -230,10 +213,6 @@ static const struct refusal refusals[] = {
      "7: [listener a]: crl-required = yes needs 'client-crl = FILE'"},
     {"a_tls_minimum_above_the_maximum_is_refused", ONE_WAY "tls-min = 1.3\ntls-max = 1.2\n" APP,
      "6: [listener a]: tls-min = 1.3 is above tls-max = 1.2"},
-    {"respond_with_a_backend_is_refused", RESPOND "backend = app\n" APP,
-     "4: 'backend' does not go with protocol = respond"},
-    {"a_text_to_respond_with_tcp_is_refused", LISTENER "respond-text = x\nrespond-status = 204\n" APP,
-     "4: 'respond-text' has no effect with protocol = tcp\n5: 'respond-status' has no effect"},
     {"script_settings_without_script_are_refused", LISTENER "script-cpu = 1s\noption.ou = x\n" APP,
      "4: 'script-cpu' has no effect without a script: set 'script', or remove it\n5: 'option.ou' has no "
      "effect"},
@@ -279,94 +258,7 @@ static const struct refusal refusals[] = {
      "key in other.key"},
 };
 
-static char folder[] = "/tmp/lb-test-XXXXXX";
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* The problems of loading `path` as "line: text" without the file's name, in order. */
-static void load(const char *path, char *out, size_t size)
-{
-    struct problems problems = {0};
-    struct config *config = config_load(&path, 1, &problems);
-    char line[1024];
-    out[0] = '\0';
-    assert_true(!config == (problems.errors > 0));
-    for (size_t i = 0; i < problems.count; i++) {
-        problems_format(&problems, i, line, sizeof(line));
-        const char *text = strncmp(line, "t.ini:", 6) == 0 ? line + 6 : line;
-        snprintf(out + strlen(out), size - strlen(out), "%s\n", text);
-    }
-    config_drop(config);
-    problems_free(&problems);
-}
-
-/* Each line of `told` begins with the line of `expected` in the same place, and none is left over. */
-static bool agrees(const char *told, const char *expected)
-{
-    while (*expected) {
-        size_t len = strcspn(expected, "\n");
-        if (strncmp(told, expected, len) != 0)
-            return false;
-        told += strcspn(told, "\n");
-        told += *told == '\n';
-        expected += len;
-        expected += *expected == '\n';
-    }
-    return *told == '\0';
-}
-
-static void is_refused(void **state)
-{
-    const struct refusal *refusal = *state;
-    char told[8192];
-    write_file("t.ini", refusal->ini);
-    load("t.ini", told, sizeof(told));
-    if (agrees(told, refusal->expected))
-        return;
-    print_error("expected:\n%s\ntold:\n%s", refusal->expected, told);
-    fail();
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    if (!tls_library_start() || !mkdtemp(folder) || chdir(folder) != 0)
-        return -1;
-    write_file("empty.pem", "");
-    write_file("huge.pem", "");
-    write_file("broken.lua", "\nfunction on_authorize(conn\n");
-    write_file("idle.lua", "local idle = true\n");
-    write_file("allow.lua", "function on_authorize(conn) return true end\n");
-    if (truncate("huge.pem", (16 << 20) + 1) != 0)
-        return -1;
-    return system(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost "
-        "-keyout server.key -out server.pem 2>openssl.txt && cp server.pem ca.pem && openssl genpkey "
-        "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.key");
-}
-
-static int remove_files(void **state)
-{
-    char command[64];
-    (void)state;
-    tls_library_stop();
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return chdir("/") != 0 || system(command);
-}
-
 int main(void)
 {
-    enum { COUNT = sizeof(refusals) / sizeof(refusals[0]) };
-    struct CMUnitTest tests[COUNT] = {{0}};
-    for (size_t i = 0; i < COUNT; i++)
-        tests[i] = (struct CMUnitTest){.name = refusals[i].sentence,
-                                       .test_func = is_refused,
-                                       .initial_state = (void *)(uintptr_t)&refusals[i]};
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return run_refusals(refusals, sizeof(refusals) / sizeof(refusals[0]));
 }

@@ -1,0 +1,37 @@
+/* What the files of the cross-checks share. */
+#ifndef LB_CONFIG_CHECK_PARTS_H
+#define LB_CONFIG_CHECK_PARTS_H
+
+#include "lb/config/build.h"
+
+struct checker {
+    const struct draft *draft;
+    const struct source *source;
+    struct problems *problems;
+};
+
+/* One listener and what the checks want to know of it. */
+struct subject {
+    struct listener *listener;
+    const struct origin *origin;
+};
+
+/* Whether the value that decides a setting (the section's own, else the one of [defaults]) was refused. */
+bool check_refused(const struct origin *origin, const char *name);
+
+/* Where the setting is decided; the section's place if nothing is said. */
+struct place check_place(const struct origin *origin, const char *name);
+
+bool check_wants_clients(const struct listener *listener);
+
+/* The backend of that name, or NULL after adding a problem at `place`. */
+const struct backend *check_backend(const struct checker *checker, const char *name, struct place place);
+
+/* All that is wrong with an http listener and only with one; links its routes to their backends. The protocol
+ * is known. */
+void check_http(const struct checker *checker, const struct subject *subject);
+
+/* Warns of each route that an earlier one leaves nothing to match. */
+void check_shadows(const struct http_settings *http, struct problems *problems);
+
+#endif
