@@ -111,10 +111,22 @@ static struct http_field *new_field(struct http_head *head)
     return field;
 }
 
+/* Where `bytes` lie in the head's own buffer, which may move when it grows. False: elsewhere. */
+static bool own_offset(const struct http_head *head, struct slice bytes, size_t *at)
+{
+    uintptr_t start = (uintptr_t)head->bytes, data = (uintptr_t)bytes.data;
+    *at = data - start;
+    return data >= start && *at < head->len;
+}
+
 bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
 {
+    size_t at;
+    bool own = own_offset(head, bytes, &at);
     if (!make_room(head, bytes.len))
         return false;
+    if (own)
+        bytes.data = head->bytes + at;
     if (bytes.len > 0)
         memcpy(head->bytes + head->len, bytes.data, bytes.len);
     *out = (struct span){head->len, (uint32_t)bytes.len};

@@ -92,7 +92,7 @@ struct http_head *head_pool_take(struct head_pool *pool);            /* empty; N
 void head_pool_give(struct head_pool *pool, struct http_head *head); /* NULL is harmless */
 void head_pool_free(struct head_pool *pool);
 
-/* Appends bytes and gives where they lie. */
+/* Appends bytes, which may be some of the head's own, and gives where they lie. */
 bool http_head_put(struct http_head *head, struct slice bytes, struct span *out);
 
 /* Appends a field; the name is put in lower case and looked up. Checks nothing. */
