@@ -4,9 +4,9 @@
 
 static const struct {
     const char *name;
-    uint8_t traits;
-} fields[HEADER_COUNT] = {[HEADER_OTHER] = {"", 0},
-#define X(symbol, name, traits) [HEADER_##symbol] = {name, traits},
+    uint8_t len, traits;
+} fields[HEADER_COUNT] = {[HEADER_OTHER] = {"", 0, 0},
+#define X(symbol, name, traits) [HEADER_##symbol] = {name, sizeof(name) - 1, traits},
                           HTTP_FIELDS(X)
 #undef X
 };
@@ -23,51 +23,91 @@ static char lower(char byte)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
 }
 
-/* Last letters tell most names of one length apart, and most names come in lower case. */
+/* ---- finding ---- */
+
+/*
+ * Few names share their length and their last letter: each gives a set of fields, one bit each, and what is
+ * in both is compared. With a constant argument a set is a constant, so that the switches below become
+ * tables.
+ */
+_Static_assert(HEADER_COUNT <= 64, "a set of fields is one word");
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+ALWAYS uint64_t of_length(size_t len)
+{
+#define X(symbol, name, traits) | (uint64_t)(sizeof(name) - 1 == len) << HEADER_##symbol
+    return 0 HTTP_FIELDS(X);
+#undef X
+}
+
+ALWAYS uint64_t of_last(char last)
+{
+#define X(symbol, name, traits) | (uint64_t)(name[sizeof(name) - 2] == last) << HEADER_##symbol
+    return 0 HTTP_FIELDS(X);
+#undef X
+}
+
+#define LENGTH(len)                                                                                          \
+    case len:                                                                                                \
+        return of_length(len);
+#define FOUR_LENGTHS(len) LENGTH(len) LENGTH(len + 1) LENGTH(len + 2) LENGTH(len + 3)
+
+static uint64_t with_length(size_t len)
+{
+    switch (len) {
+        FOUR_LENGTHS(1)
+        FOUR_LENGTHS(5)
+        FOUR_LENGTHS(9)
+        FOUR_LENGTHS(13)
+        FOUR_LENGTHS(17)
+        FOUR_LENGTHS(21)
+    default: return of_length(len);
+    }
+}
+
+#define LAST(letter)                                                                                         \
+    case letter:                                                                                             \
+        return of_last(letter);
+#define FOUR_LAST(letter) LAST(letter) LAST(letter + 1) LAST(letter + 2) LAST(letter + 3)
+
+static uint64_t with_last(char last)
+{
+    switch (last) {
+        FOUR_LAST('a')
+        FOUR_LAST('e')
+        FOUR_LAST('i')
+        FOUR_LAST('m')
+        FOUR_LAST('q')
+        FOUR_LAST('u')
+        LAST('y')
+        LAST('z')
+    default: return of_last(last);
+    }
+}
+
 static bool matches(const char *known, struct slice name, bool *exact)
 {
     *exact = true;
-    if (fold(name.data[name.len - 1]) != known[name.len - 1])
-        return false;
     if (memcmp(known, name.data, name.len) == 0)
         return true;
     for (size_t i = 0; i < name.len; i++) {
-        *exact = *exact && known[i] == lower(name.data[i]);
+        if (known[i] == lower(name.data[i]))
+            continue;
+        *exact = false;
         if (known[i] != fold(name.data[i]))
             return false;
     }
     return true;
 }
 
-/* Bit 1 << id for each field whose name has this length: a table that the compiler makes. */
-static uint64_t of_length(size_t len)
-{
-#define X(symbol, name, traits) | (uint64_t)(sizeof(name) - 1 == LENGTH) << HEADER_##symbol
-#define OF(length)                                                                                           \
-    case length: {                                                                                           \
-        enum { LENGTH = length };                                                                            \
-        return 0 HTTP_FIELDS(X);                                                                             \
-    }
-    /* clang-format off */
-    switch (len) {
-    OF(1) OF(2) OF(3) OF(4) OF(5) OF(6) OF(7) OF(8) OF(9) OF(10) OF(11) OF(12)
-    OF(13) OF(14) OF(15) OF(16) OF(17) OF(18) OF(19) OF(20) OF(21) OF(22) OF(23) OF(24)
-    default: return 0;
-    }
-    /* clang-format on */
-}
-#undef OF
-#undef X
-
-_Static_assert(HEADER_COUNT <= 64, "a set of fields is a word");
-#define X(symbol, name, traits) _Static_assert(sizeof(name) - 1 <= 24, "of_length knows the length of " name);
-HTTP_FIELDS(X)
-#undef X
-
 enum field_id field_find(struct slice name, bool *exact)
 {
-    for (uint64_t left = of_length(name.len); left != 0; left &= left - 1) {
-        unsigned id = (unsigned)__builtin_ctzll(left);
+    uint64_t set = with_length(name.len);
+    if (set)
+        set &= with_last(fold(name.data[name.len - 1]));
+    for (; set; set &= set - 1) {
+        unsigned id = (unsigned)__builtin_ctzll(set);
         if (matches(fields[id].name, name, exact))
             return (enum field_id)id;
     }

@@ -11,6 +11,11 @@
 
 enum forwarded_mode { FORWARDED_SET, FORWARDED_APPEND, FORWARDED_OFF };
 
+/* What request ids are made from without a system call for each. One a thread; begins as zeroes. */
+struct request_ids {
+    uint64_t seed[2], made;
+};
+
 /* What is known of a request beside its head. */
 struct forward_facts {
     const struct addr *client; /* the peer of the connection */
@@ -24,8 +29,9 @@ struct forward_facts {
     const struct certificate *chain; /* verified, leaf first, anchor last */
     size_t chain_len;                /* 0: no certificate was proven */
     struct slice host_out;           /* Host for the server; empty: as it came */
-    char
-        request_id[40]; /* in: "" ; out: what the request is known by (32 hex digits, or the trusted one's) */
+    struct request_ids *ids;         /* of this thread; NULL: a system call for each id */
+    char request_id[40]; /* in: "" or what forward_request_id gave; out: what the request is known by (32 hex
+                            digits, or the beginning of the trusted one's) */
 };
 
 /*
@@ -37,6 +43,10 @@ struct forward_facts {
  * fail.
  */
 void forward_clean(struct http_head *head, bool trusted, bool keep_upgrade);
+
+/* What the request will be known by, into facts->request_id: for scripts and logs that need it before
+ * forward_request. After forward_clean. */
+void forward_request_id(const struct http_head *head, struct forward_facts *facts);
 
 /*
  * What lb says about a request, after scripts: sets Host, X-Forwarded-For/-Proto/-Host/-Port and Forwarded
