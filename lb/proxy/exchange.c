@@ -168,6 +168,14 @@ static bool read_target(struct exchange *exchange)
     return false;
 }
 
+/* Before anything is decided: scripts and refusals name it, too. */
+static void name_request(struct exchange *exchange)
+{
+    struct forward_facts facts = {.ids = &exchange->conn->thread->http->ids};
+    forward_request_id(exchange->request, &facts);
+    memcpy(exchange->id, facts.request_id, sizeof(exchange->id));
+}
+
 void exchange_begin(struct exchange *exchange)
 {
     const struct http_conn *http = exchange->http;
@@ -187,6 +195,7 @@ void exchange_begin(struct exchange *exchange)
     exchange->trusted = settings->trusted_count > 0 &&
                         network_has(settings->trusted, settings->trusted_count, &exchange->conn->peer);
     forward_clean(exchange->request, exchange->trusted, exchange->request->upgrade);
+    name_request(exchange);
     exchange_route(exchange);
 }
 

@@ -414,9 +414,9 @@ static bool forward(struct exchange *exchange)
     };
     if (conn->client->tls)
         facts.chain = tls_session_chain(conn->client->tls, &facts.chain_len);
+    memcpy(facts.request_id, exchange->id, sizeof(exchange->id));
     bool good = exchange_set_packed(exchange->request, slice_make(conn->headers, conn->headers_len)) &&
                 forward_request(exchange->request, &facts);
-    memcpy(exchange->id, facts.request_id, sizeof(exchange->id));
     return good;
 }
 

@@ -65,6 +65,7 @@ struct http_thread {
     unsigned spare_count;
     uv_prepare_t prepare;
     uv_check_t check;
+    struct request_ids ids;
     bool draining; /* the process is ending */
 };
 
