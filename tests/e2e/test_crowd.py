@@ -23,7 +23,8 @@ def answer(sock):
 @pytest.mark.heavy
 def test_10000_idle_clients_are_held_at_once_and_each_is_answered(lb):
     port, count = free_port(), scaled(10000)
-    lb.write(config.listener("main", port, protocol="respond", respond_text="still here", timeout_idle="10m", log="no"),
+    lb.write(config.listener("main", port, protocol="http", route="-> respond=200:still here",
+                             timeout_first_byte="10m", timeout_keep_alive="10m", log="no"),
              max_connections=count + 1)
     lb.start()
     held = [client.connect(port, source=f"127.0.2.{number % 4 + 1}", timeout=30) for number in range(count)]

@@ -70,7 +70,7 @@ def conf_d(folder):
 
 
 def says(text, port=8080):
-    return listener("main", f"0.0.0.0:{port}", protocol="respond", respond_text=text)
+    return listener("main", f"0.0.0.0:{port}", protocol="http", route=f"-> respond=200:{text}")
 
 
 def once(image, *command):
