@@ -29,10 +29,10 @@ struct http_target {
  * becomes
  * "/", "." and ".." segments are resolved (more ".." than segments is refused), '\' is refused. Controls,
  * blanks,
- * '#', bytes over 0x7E, broken escapes and "%00" are refused; so are dots beside ';' or an encoded slash
- * ("..;x", "..%2Fx") and a segment of nothing but parameters before another one ("/;x/a"), which some servers resolve.
- * A path that is normal lies in the target, any other is put into the buffer anew; a query is checked and
- * stays.
+ * '#', bytes over 0x7E, broken escapes and "%00" are refused; so are dots beside ';' or an encoded
+ * slash ("..;x", "..%2Fx") and a segment of nothing but parameters before another one ("/;x/a"),
+ * which some servers resolve. A path that is normal lies in the target, any other is put into the
+ * buffer anew; a query is checked and stays.
  *
  * The host is normalized by hello_normalize_name, IP literals are checked; IPv6 has its RFC 5952 form.
  * HTTP/1: exactly one Host is demanded of 1.1, and an absolute-form must name the same host and port as Host
