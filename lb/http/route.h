@@ -1,7 +1,14 @@
 /*
  * Routes: which request goes where. A table is made once for a snapshot's listener and then only read, by all
  * threads. The first route in order of the configuration that matches wins, whatever index finds it; a
- * thousand routes cost a request no more than ten.
+ * thousand routes cost a request no more than ten: host names and paths are looked up by hash. What cannot be
+ * looked up (regular expressions, routes that name no path) is tried one by one within its host, and so are
+ * routes of the same host and path.
+ *
+ * path=/a takes "/a", "/a/" and "/a/b", not "/ab"; path=/a/ takes "/a/" and "/a/b", not "/a"; path==/a takes
+ * "/a" only. host=*.name takes what lies below the name, not the name. Methods and values of fields are
+ * compared in their case; of several fields of a name any may have the value. "*" (OPTIONS) is taken by
+ * routes that name no path or by a regular expression.
  */
 #ifndef LB_HTTP_ROUTE_H
 #define LB_HTTP_ROUTE_H
@@ -41,12 +48,25 @@ struct route {
     const void *backend; /* linked by the configuration */
     char *rewrite;       /* ROUTE_BACKEND: what stands for the matched prefix; NULL: the path stays */
     unsigned status;     /* redirect, respond */
-    char *text;   /* redirect: URL, in which {host}, {path} and {query} are put in; respond: the body */
+    char *text;   /* redirect: URL, in which {host}, {path} and {query} ("?query", or nothing) are put in;
+                     respond: the body, "" if there is none */
     size_t index; /* its number in the listener */
 };
 
-/* "host=… path=… -> backend": reads one line of the configuration. False: *why (a static buffer of the
- * thread) says what is wrong; nothing is left in `out`. */
+/*
+ * Reads one line of the configuration: conditions, "->", an action, all separated by blanks.
+ *
+ *   host=NAME, host=*.NAME or host~REGEX
+ *   path=/PREFIX, path==/EXACT or path~REGEX
+ *   method=GET[,POST...]
+ *   header=NAME or header=NAME:VALUE, several times too
+ *   certificate=required|present|none
+ *   -> BACKEND [rewrite=/PREFIX], redirect=STATUS:URL or respond=STATUS[:TEXT]
+ *
+ * TEXT is the rest of the line, with \n, \t, \; and \\. `out` is written over; `place` and `index` are the
+ * caller's to set after. False: *why (a static buffer of the thread) says what to write instead; nothing is
+ * left in `out`.
+ */
 bool route_parse(const char *text, struct route *out, const char **why);
 void route_release(struct route *route);
 

@@ -267,11 +267,7 @@ static void try_rest(struct search *search)
 const struct route *route_find_counted(const struct route_table *table, const struct route_facts *facts,
                                        size_t *tried)
 {
-    struct search search;
-    search.table = table;
-    search.facts = facts;
-    search.best = NONE;
-    search.tried = 0;
+    struct search search = {.table = table, .facts = facts, .best = NONE};
     find_sets(&search);
     try_paths(&search);
     try_rest(&search);
@@ -288,9 +284,7 @@ const struct route *route_find(const struct route_table *table, const struct rou
 bool route_names_host(const struct route_table *table, struct slice host)
 {
     struct route_facts facts = {.host = host};
-    struct search search;
-    search.table = table;
-    search.facts = &facts;
+    struct search search = {.table = table, .facts = &facts, .best = NONE};
     find_sets(&search);
     return search.set_count > 1;
 }
