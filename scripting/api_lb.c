@@ -89,8 +89,7 @@ static int sleep_for(lua_State *L)
     if (call->loading)
         return luaL_error(L, "lb.sleep waits in hooks only, not while the script is loaded");
     if (!lua_isyieldable(L))
-        return luaL_error(
-            L, "lb.sleep cannot wait inside a function that table.sort, string.gsub or tostring calls");
+        return luaL_error(L, "lb.sleep " SCRIPT_NO_WAIT);
     if (seconds > 86400)
         seconds = 86400; /* beyond any script-timeout */
     call->wake = clock_us() + (uint64_t)(seconds * 1e6);
@@ -210,9 +209,16 @@ static void push_base64(lua_State *L)
 
 void api_lb_open(lua_State *L, const struct script_settings *settings)
 {
-    static const luaL_Reg functions[] = {
-        {"allow", verdict_allow}, {"deny", verdict_deny},      {"now", now}, {"sleep", sleep_for},
-        {"sha256", sha256},       {"option", options_default}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"allow", verdict_allow},
+                                         {"deny", verdict_deny},
+                                         {"redirect", verdict_redirect},
+                                         {"respond", verdict_respond},
+                                         {"now", now},
+                                         {"sleep", sleep_for},
+                                         {"rate_limit", api_rate_limit},
+                                         {"sha256", sha256},
+                                         {"option", options_default},
+                                         {NULL, NULL}};
     const char *version = script_of(L)->host.version;
     userdata_kind(L, KIND_VERDICT, NULL, NULL, NULL);
     luaL_newlib(L, functions);

@@ -12,9 +12,12 @@
 #define SCRIPT_STRING_MAX                                                                                    \
     (256u << 10) /* longest string a script may build: bounds what one instruction can cost */
 #define SCRIPT_WHERE_MAX 96
+#define SCRIPT_FAULT_MAX 256
+#define SCRIPT_NO_WAIT   "cannot wait inside a function that table.sort, string.gsub or tostring calls"
+#define SCRIPT_HOOKS     3 /* as many as enum script_hook has */
 
 /* Why a hook was ended from outside. Once set it stays for that hook, whatever the script catches. */
-enum trip { TRIP_NONE, TRIP_CPU, TRIP_TIME, TRIP_MEMORY, TRIP_CERTIFICATE };
+enum trip { TRIP_NONE, TRIP_CPU, TRIP_TIME, TRIP_MEMORY, TRIP_CERTIFICATE, TRIP_CHANGE };
 
 /* The limits of one hook; times in microseconds of the monotonic clock. */
 struct budget {
@@ -37,18 +40,31 @@ struct memory {
     size_t collect_at; /* a call that ends with more than this in use collects everything */
 };
 
-/* One run of a hook (or of the top level, then conn is NULL). Records are reused, never freed before the
+/* One run of a hook (or of the top level: loading). Records are reused, never freed before the
  * script: a view whose serial differs from its call's is stale. */
 struct script_call {
     struct script *script;
     struct script_call *next_spare, *next_all;
     lua_State *thread; /* anchored in the registry under the record's address; NULL if none */
     uint64_t serial;
+    enum script_hook hook;
     struct script_conn conn;
+    struct script_request request;   /* on_request; on_response: the one that is answered */
+    struct script_response response; /* on_response; the status is what the script has made of it */
     bool loading;
     struct budget budget;
-    uint64_t wake; /* lb.sleep: monotonic microseconds */
+    uint64_t wake;    /* lb.sleep: monotonic microseconds */
+    size_t want_body; /* req:body waits for a body of at most so many bytes; else 0 */
     unsigned logged;
+    char fault[SCRIPT_FAULT_MAX]; /* TRIP_CHANGE: what was refused */
+};
+
+/* What a hook is called with; NULL where the hook has none. */
+struct hook_facts {
+    enum script_hook hook;
+    const struct script_conn *conn;
+    const struct script_request *request;
+    const struct script_response *response;
 };
 
 /* The userdata that lb makes. */
@@ -62,6 +78,10 @@ enum kind {
     KIND_KEY,
     KIND_LIST,
     KIND_VERDICT,
+    KIND_REQUEST,
+    KIND_RESPONSE,
+    KIND_HEADERS,
+    KIND_COOKIES,
     KIND_COUNT
 };
 
@@ -77,9 +97,11 @@ struct script {
     bool host_yield; /* the yield under way is meant for the host, not for the script's own resume */
     unsigned steps;  /* work charged since the limits were last looked at */
     const void *meta[KIND_COUNT];
-    char *path;     /* as configured */
-    char *folder;   /* the script's folder, as configured */
-    char **sources; /* every file compiled so far, as it is named in error texts */
+    bool http;                /* struct script_settings */
+    bool hooks[SCRIPT_HOOKS]; /* those that the file defines */
+    char *path;               /* as configured */
+    char *folder;             /* the script's folder, as configured */
+    char **sources;           /* every file compiled so far, as it is named in error texts */
     size_t source_count;
     char *scratch; /* values of one fact on their way into Lua */
     size_t scratch_cap;
@@ -127,22 +149,30 @@ int library_table_open(lua_State *L);
 /* Runs the script's top level. False after adding problems. */
 bool load_run(struct script *script, struct place place, struct problems *problems);
 int load_require(lua_State *L);
-/* The registry's key of on_authorize. */
-extern const char load_authorize_key;
+/* The registry's keys of the hooks. */
+extern const char load_hook_keys[SCRIPT_HOOKS];
+extern const char *const load_hook_names[SCRIPT_HOOKS];
 
 /* --- run.c --- */
-struct script_call *call_new(struct script *script, const struct script_conn *conn);
+/* NULL facts: for the top level. NULL: out of memory. */
+struct script_call *call_new(struct script *script, const struct hook_facts *facts);
 void call_release(struct script_call *call, bool clean);
 /* Runs the call's coroutine with `args` values on its stack until it ends or waits: LUA_OK, LUA_YIELD or an
  * error. */
 int call_slice(struct script_call *call, int args, int *results);
+
+/* --- failure.c --- */
 /* The failure of a slice as the operator reads it. */
 void call_failure(struct script_call *call, int status, struct script_outcome *out);
 
-/* --- verdict.c --- */
+/* --- verdict_build.c --- */
 int verdict_allow(lua_State *L);
 int verdict_deny(lua_State *L);
-/* Translates what on_authorize left on the coroutine's stack. Raises nothing. */
+int verdict_redirect(lua_State *L);
+int verdict_respond(lua_State *L);
+
+/* --- verdict.c --- */
+/* Translates what the hook left on the coroutine's stack, and carries it out. Raises nothing. */
 void verdict_read(struct script_call *call, int results, struct script_outcome *out);
 
 /* --- userdata.c --- */
@@ -150,8 +180,9 @@ void verdict_read(struct script_call *call, int results, struct script_outcome *
 void *userdata_is(lua_State *L, int index, enum kind kind);
 void *userdata_check(lua_State *L, int index, enum kind kind, const char *what);
 void *userdata_new(lua_State *L, enum kind kind, size_t size, int user_values);
-/* Makes the kind's metatable. `names` (NULL-terminated, or NULL) are the fields, handed to `index` as upvalue
- * 1: a table from name to position. */
+/* Makes the kind's metatable, which refuses writes unless the metamethods hold __newindex. `names`
+ * (NULL-terminated, or NULL) are the fields, handed to `index` as upvalue 1: a table from name to position.
+ */
 void userdata_kind(lua_State *L, enum kind kind, const luaL_Reg *metamethods, const char *const *names,
                    lua_CFunction index);
 /* Position of the key at stack index 2 among the fields of upvalue 1; raises naming `what` and the nearest
@@ -176,6 +207,12 @@ void options_open(lua_State *L, const struct script_settings *settings); /* push
 int options_default(lua_State *L);                                       /* lb.option */
 void api_conn_open(lua_State *L);
 void api_conn_push(lua_State *L, struct script_call *call);
+void api_request_open(lua_State *L); /* req and res, headers, cookies */
+/* What the call's hook gets as its argument. */
+void api_argument_push(lua_State *L, struct script_call *call);
+void api_headers_open(lua_State *L);
+void api_cookies_open(lua_State *L);
+int api_rate_limit(lua_State *L);
 void api_certificate_open(lua_State *L);
 /* Pushes a view of chain[index]; `chained` if it was reached by conn.chain. */
 void api_certificate_push(lua_State *L, struct script_call *call, unsigned index, bool chained);
@@ -186,13 +223,23 @@ struct view {
     uint64_t serial;
     unsigned index; /* into the chain */
     bool chained;
-    bool issuer; /* KIND_NAME */
+    bool issuer;   /* KIND_NAME */
+    bool response; /* KIND_HEADERS: of the response */
 };
 
 struct view *view_new(lua_State *L, enum kind kind, struct script_call *call, int user_values);
+bool view_valid(lua_State *L, const struct view *view);                             /* false: stale */
 struct view *view_check(lua_State *L, int index, enum kind kind, const char *what); /* raises if stale */
 /* Tells the host which fact is read. `part` and `field` may be NULL. */
 void view_read(lua_State *L, const struct view *view, const char *part, const char *field);
+/* The same for what is no certificate: "part.field". */
+void view_told(lua_State *L, const char *part, struct slice field);
+/* The message that a view of headers or cookies shows. */
+const struct script_message *view_message(const struct view *view);
+/* Ends the hook because a change was refused, whatever the script catches: "what 'name': why". */
+_Noreturn void view_refuse(lua_State *L, const char *what, struct slice name, const char *why);
+/* Replaces the array on the top (names and values in turn) by an iterator for pairs. */
+void view_iterate(lua_State *L);
 /* True and the cached user value pushed; false and nothing pushed. */
 bool view_cached(lua_State *L, int slot);
 void view_cache(lua_State *L, int slot); /* keeps the value on the top in the view at index 1 */

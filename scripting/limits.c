@@ -260,7 +260,8 @@ int limits_pass_on(lua_State *L, lua_KContext context, lua_KFunction next)
         return lua_yieldk(L, 0, context, next);
     if (limits_tripped(script))
         limits_raise(L);
+    bool body = script->running->want_body > 0;
     script->host_yield = false;
-    return luaL_error(
-        L, "lb.sleep cannot wait inside a function that table.sort, string.gsub or tostring calls");
+    script->running->want_body = 0;
+    return luaL_error(L, "%s " SCRIPT_NO_WAIT, body ? "req:body" : "lb.sleep");
 }

@@ -9,7 +9,9 @@
 #define LIBRARY_FOLDER "scripting"
 #define SOURCES_MAX    100
 
-const char load_authorize_key = 0;
+const char load_hook_keys[SCRIPT_HOOKS] = {0};
+const char *const load_hook_names[SCRIPT_HOOKS] = {
+    [HOOK_AUTHORIZE] = "on_authorize", [HOOK_REQUEST] = "on_request", [HOOK_RESPONSE] = "on_response"};
 static const char modules_key = 0;
 
 static void remember(struct script *script, const char *path)
@@ -142,18 +144,18 @@ static void add_problem(struct script *script, struct place place, struct proble
 /* Protected: keeps the hooks; answers whether there is one. */
 static int find_hooks(lua_State *L)
 {
-    static const char *const names[] = {"on_request", "on_response", "on_close"};
-    bool found = false;
+    struct script *script = script_of(L);
     lua_pushglobaltable(L);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        lua_pushstring(L, names[i]);
-        found = lua_rawget(L, -2) == LUA_TFUNCTION || found;
-        lua_pop(L, 1);
+    lua_pushliteral(L, "on_close");
+    bool found = lua_rawget(L, 1) == LUA_TFUNCTION;
+    for (size_t i = 0; i < SCRIPT_HOOKS; i++) {
+        lua_settop(L, 1);
+        lua_pushstring(L, load_hook_names[i]);
+        script->hooks[i] = lua_rawget(L, 1) == LUA_TFUNCTION;
+        found = found || script->hooks[i];
+        if (script->hooks[i])
+            lua_rawsetp(L, LUA_REGISTRYINDEX, &load_hook_keys[i]);
     }
-    lua_pushliteral(L, "on_authorize");
-    found = lua_rawget(L, -2) == LUA_TFUNCTION || found;
-    if (lua_isfunction(L, -1))
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &load_authorize_key);
     lua_pushboolean(L, found);
     return 1;
 }
@@ -215,25 +217,28 @@ static bool read_script(struct script *script, struct source *source, struct pla
 }
 
 /* Fails closed, but nobody should find that out from his users. */
-static void warn_without_authorize(struct script *script, struct problems *problems)
+static void warn_of_hooks(const struct script *script, struct problems *problems)
 {
-    bool found = lua_rawgetp(script->L, LUA_REGISTRYINDEX, &load_authorize_key) == LUA_TFUNCTION;
-    lua_settop(script->L, 0);
-    if (!found)
-        problems_warn(problems, (struct place){.file = script->path},
+    struct place place = {.file = script->path};
+    if (!script->hooks[HOOK_AUTHORIZE] && !(script->http && script->hooks[HOOK_REQUEST]))
+        problems_warn(problems, place,
                       "the script defines no on_authorize(conn): every connection will be denied");
+    for (size_t i = HOOK_REQUEST; i < SCRIPT_HOOKS; i++)
+        if (script->hooks[i] && !script->http)
+            problems_warn(problems, place, "%s is only called by listeners with protocol = http",
+                          load_hook_names[i]);
 }
 
 static bool load_hooks(struct script *script, struct problems *problems)
 {
     bool found = has_hook(script->L);
     if (found)
-        warn_without_authorize(script, problems);
+        warn_of_hooks(script, problems);
     else
-        problems_add(
-            problems, (struct place){.file = script->path},
-            "the script defines no hook: define on_authorize(conn) as a global function, or take the "
-            "script away");
+        problems_add(problems, (struct place){.file = script->path},
+                     "the script defines no hook: define on_authorize(conn)%s as a global function, or take "
+                     "the script away",
+                     script->http ? " or on_request(req)" : "");
     return found;
 }
 

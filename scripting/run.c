@@ -7,7 +7,8 @@
 
 /* Slack of event loops whose clock ticks in milliseconds: a wake-up this much too early is no reason to wait
  * again. */
-#define EARLY_US 1000
+#define EARLY_US      1000
+#define STATUS_FAILED 500
 
 /* --- records --- */
 
@@ -27,16 +28,28 @@ static struct script_call *record(struct script *script)
     return call;
 }
 
-struct script_call *call_new(struct script *script, const struct script_conn *conn)
+/* What the hook may see is copied: only what it points to must stay. */
+static void take_facts(struct script_call *call, const struct hook_facts *facts)
 {
+    call->hook = facts->hook;
+    call->conn = *facts->conn;
+    call->request = facts->request ? *facts->request : (struct script_request){0};
+    call->response = facts->response ? *facts->response : (struct script_response){0};
+}
+
+struct script_call *call_new(struct script *script, const struct hook_facts *facts)
+{
+    static const struct script_conn nobody;
+    static const struct hook_facts none = {.conn = &nobody};
     struct script_call *call = record(script);
     if (!call)
         return NULL;
     call->serial = ++script->serial;
-    call->conn = conn ? *conn : (struct script_conn){0};
-    call->loading = !conn;
-    call->wake = 0;
+    take_facts(call, facts ? facts : &none);
+    call->loading = !facts;
+    call->wake = call->want_body = 0;
     call->logged = 0;
+    call->fault[0] = '\0';
     call->budget = (struct budget){.cpu_limit = script->cpu_us, .deadline = clock_us() + script->timeout_us};
     return call;
 }
@@ -103,72 +116,6 @@ int call_slice(struct script_call *call, int args, int *results)
     return status;
 }
 
-/* --- failures --- */
-
-static void trip_text(const struct script_call *call, struct text *text)
-{
-    const struct script *script = call->script;
-    switch (call->budget.tripped) {
-    case TRIP_CPU:
-        text_addf(text, "used more than %llu ms of CPU time (script-cpu)",
-                  (unsigned long long)script->cpu_us / 1000);
-        break;
-    case TRIP_TIME:
-        text_addf(text, "took longer than %llu ms (script-timeout)",
-                  (unsigned long long)script->timeout_us / 1000);
-        break;
-    case TRIP_MEMORY:
-        text_addf(text, "used more than %zu bytes of memory (script-memory), or a string over %u bytes",
-                  script->memory.limit, SCRIPT_STRING_MAX);
-        break;
-    default: text_adds(text, "the client's certificate cannot be read"); break;
-    }
-}
-
-static enum reason trip_reason(enum trip trip)
-{
-    switch (trip) {
-    case TRIP_CPU: return REASON_SCRIPT_CPU;
-    case TRIP_TIME: return REASON_SCRIPT_TIME;
-    case TRIP_MEMORY: return REASON_SCRIPT_MEMORY;
-    default: return REASON_SCRIPT_ERROR;
-    }
-}
-
-static void error_text(struct script_call *call, struct text *text)
-{
-    lua_State *co = call->thread;
-    char where[SCRIPT_WHERE_MAX];
-    if (lua_gettop(co) > 0 && lua_type(co, -1) == LUA_TSTRING) {
-        size_t len;
-        const char *message = lua_tolstring(co, -1, &len);
-        text_clean(text, slice_make(message, len));
-        return;
-    }
-    limits_where(co, where);
-    text_addf(text, "%sthe error is a %s value, not a text", where,
-              lua_gettop(co) > 0 ? luaL_typename(co, -1) : "nil");
-}
-
-void call_failure(struct script_call *call, int status, struct script_outcome *out)
-{
-    struct budget *budget = &call->budget;
-    struct text text;
-    text_init(&text, out->text, sizeof(out->text));
-    out->verdict = SCRIPT_DENY;
-    out->reason = trip_reason(budget->tripped);
-    if (budget->tripped) {
-        if (!budget->where[0] && lua_status(call->thread) != LUA_OK)
-            limits_where(call->thread, budget->where);
-        text_adds(&text, budget->where);
-        trip_text(call, &text);
-    } else if (status == LUA_YIELD) {
-        text_adds(&text, "the script yielded outside lb.sleep");
-    } else {
-        error_text(call, &text);
-    }
-}
-
 /* --- outcomes --- */
 
 static void outcome_clear(struct script_outcome *out)
@@ -176,7 +123,9 @@ static void outcome_clear(struct script_outcome *out)
     out->verdict = SCRIPT_DENY;
     out->reason = REASON_SCRIPT_ERROR;
     out->text[0] = out->backend[0] = out->log[0] = '\0';
-    out->wait_ms = out->cpu_us = 0;
+    out->wait_ms = out->cpu_us = out->want_body = 0;
+    out->status = STATUS_FAILED;
+    out->extra = NULL;
 }
 
 static void deny(struct script_outcome *out, enum reason reason, const char *why)
@@ -193,6 +142,8 @@ static void wait_for(const struct script_call *call, uint64_t now, struct script
     uint64_t until = call->wake < call->budget.deadline ? call->wake : call->budget.deadline;
     out->verdict = SCRIPT_WAIT;
     out->reason = REASON_NONE;
+    out->want_body = call->want_body;
+    out->status = 0;
     out->wait_ms = until > now ? (until - now + 999) / 1000 : 0;
 }
 
@@ -215,7 +166,7 @@ static bool run_on(struct script_call *call, int args, struct script_outcome *ou
     return false;
 }
 
-/* Protected: a coroutine with on_authorize and conn on its stack. */
+/* Protected: a coroutine with the hook and its argument on its stack. */
 static int prepare(lua_State *L)
 {
     struct script_call *call = lua_touserdata(L, 1);
@@ -227,8 +178,8 @@ static int prepare(lua_State *L)
         call->thread = thread;
     }
     limits_watch(call->thread);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &load_authorize_key);
-    api_conn_push(L, call);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &load_hook_keys[call->hook]);
+    api_argument_push(L, call);
     lua_xmove(L, call->thread, 2);
     return 0;
 }
@@ -253,23 +204,23 @@ static bool begin(struct script_call *call)
     return protected_prepare(call);
 }
 
-static bool has_authorize(lua_State *L)
+static void deny_missing(struct script_outcome *out, enum script_hook hook)
 {
-    bool has = lua_rawgetp(L, LUA_REGISTRYINDEX, &load_authorize_key) == LUA_TFUNCTION;
-    lua_pop(L, 1);
-    return has;
+    char why[64];
+    snprintf(why, sizeof(why), "the script defines no %s", load_hook_names[hook]);
+    deny(out, REASON_SCRIPT_ERROR, why);
 }
 
-void script_authorize(struct script *script, const struct script_conn *conn, struct script_outcome *out,
-                      struct script_call **waiting)
+static void run_hook(struct script *script, const struct hook_facts *facts, struct script_outcome *out,
+                     struct script_call **waiting)
 {
     outcome_clear(out);
     *waiting = NULL;
-    if (!has_authorize(script->L)) {
-        deny(out, REASON_SCRIPT_ERROR, "the script defines no on_authorize");
+    if (!script->hooks[facts->hook]) {
+        deny_missing(out, facts->hook);
         return;
     }
-    struct script_call *call = call_new(script, conn);
+    struct script_call *call = call_new(script, facts);
     if (!call) {
         deny(out, REASON_SCRIPT_MEMORY, "out of memory");
         return;
@@ -284,6 +235,36 @@ void script_authorize(struct script *script, const struct script_conn *conn, str
         *waiting = call;
 }
 
+void script_authorize(struct script *script, const struct script_conn *conn, struct script_outcome *out,
+                      struct script_call **waiting)
+{
+    run_hook(script, &(struct hook_facts){HOOK_AUTHORIZE, conn, NULL, NULL}, out, waiting);
+}
+
+void script_request(struct script *script, const struct script_request *request, struct script_outcome *out,
+                    struct script_call **waiting)
+{
+    run_hook(script, &(struct hook_facts){HOOK_REQUEST, request->conn, request, NULL}, out, waiting);
+}
+
+void script_response(struct script *script, const struct script_response *response,
+                     struct script_outcome *out, struct script_call **waiting)
+{
+    const struct script_request *request = response->request;
+    run_hook(script, &(struct hook_facts){HOOK_RESPONSE, request->conn, request, response}, out, waiting);
+}
+
+/* --- waiting --- */
+
+static bool must_wait(const struct script_call *call, uint64_t now)
+{
+    const struct script_message *message = &call->request.message;
+    struct slice body;
+    if (call->want_body > 0)
+        return !message->ops->body(message->message, &body);
+    return call->wake > now + EARLY_US;
+}
+
 void script_resume(struct script_call **waiting, struct script_outcome *out)
 {
     struct script_call *call = *waiting;
@@ -294,10 +275,12 @@ void script_resume(struct script_call **waiting, struct script_outcome *out)
         call->budget.tripped = TRIP_TIME;
         call_failure(call, LUA_YIELD, out);
         script_cancel(waiting);
-    } else if (call->wake > now + EARLY_US) {
+    } else if (must_wait(call, now)) {
         wait_for(call, now, out);
-    } else if (!run_on(call, 0, out)) {
-        *waiting = NULL;
+    } else {
+        call->want_body = 0;
+        if (!run_on(call, 0, out))
+            *waiting = NULL;
     }
 }
 

@@ -16,6 +16,7 @@ static int set_up(lua_State *L)
     list_open(L);
     api_certificate_open(L);
     api_conn_open(L);
+    api_request_open(L);
     api_lb_open(L, setup->settings);
     return 0;
 }
@@ -44,6 +45,7 @@ struct script *script_new(const struct script_settings *settings, const struct s
     script->memory.collect_at = settings->memory / 2;
     script->cpu_us = settings->cpu_ms * 1000;
     script->timeout_us = settings->timeout_ms * 1000;
+    script->http = settings->http;
     script->path = mem_copy(settings->path);
     if (!make_state(script, settings))
         problems_add(
@@ -74,6 +76,11 @@ void script_free(struct script *script)
         free(script->sources[i]);
     free(script->sources);
     free(script);
+}
+
+bool script_has(const struct script *script, enum script_hook hook)
+{
+    return script->hooks[hook];
 }
 
 size_t script_memory(const struct script *script)

@@ -44,9 +44,12 @@ static void push_names(lua_State *L, const char *const *names)
 
 static void lock(lua_State *L, const char *what)
 {
-    lua_pushstring(L, what);
-    lua_pushcclosure(L, refuse_write, 1);
-    lua_setfield(L, -2, "__newindex");
+    if (lua_getfield(L, -1, "__newindex") == LUA_TNIL) {
+        lua_pushstring(L, what);
+        lua_pushcclosure(L, refuse_write, 1);
+        lua_setfield(L, -3, "__newindex");
+    }
+    lua_pop(L, 1);
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "__metatable");
 }
@@ -55,8 +58,8 @@ void userdata_kind(lua_State *L, enum kind kind, const luaL_Reg *metamethods, co
                    lua_CFunction index)
 {
     static const char *const called[KIND_COUNT] = {
-        "conn",   "conn.tls", "conn.chain", "a certificate", "a name", "certificate.san", "certificate.key",
-        "a list", "a verdict"};
+        "conn",   "conn.tls",  "conn.chain", "a certificate", "a name",  "certificate.san", "certificate.key",
+        "a list", "a verdict", "req",        "res",           "headers", "cookies"};
     lua_newtable(L);
     script_of(L)->meta[kind] = lua_topointer(L, -1);
     if (metamethods)

@@ -1,326 +1,155 @@
-/* What a hook answers: lb.allow, lb.deny, true, false; anything else denies. */
-#include <math.h>
+/* What a hook answers: lb.allow, lb.deny, lb.redirect, lb.respond, true, false; anything else denies. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lb/base/units.h"
-#include "scripting/internal.h"
+#include "scripting/verdict.h"
 
-#define LOG_FIELDS_MAX 16
-#define LOG_KEY_MAX    64
-#define LOG_VALUE_MAX  256
-#define LOG_CUT        "\"log_cut\":true"
+#define STATUS_FAILED    500
+#define STATUS_FORBIDDEN 403
 
-enum answer { ANSWER_ALLOW, ANSWER_DENY, ANSWER_UNUSABLE };
+/* --- refusing --- */
 
-/* The userdata that lb.allow and lb.deny return; only the hook that made it may return it. */
-struct verdict {
-    uint64_t serial;
-    enum answer answer;
-    size_t text, backend, log; /* lengths of what follows, in this order, without NULs */
-    char bytes[];
-};
-
-struct draft {
-    enum answer answer;
-    char text[SCRIPT_TEXT_MAX];
-    char backend[SCRIPT_BACKEND_MAX];
-    char log[SCRIPT_LOG_MAX];
-};
-
-/* --- building --- */
-
-static int push_verdict(lua_State *L, const struct draft *draft)
+static const char *expected(enum script_hook hook)
 {
-    const struct script_call *call = script_of(L)->running;
-    size_t text = strlen(draft->text), backend = strlen(draft->backend), log = strlen(draft->log);
-    struct verdict *verdict = userdata_new(L, KIND_VERDICT, sizeof(*verdict) + text + backend + log, 0);
-    *verdict = (struct verdict){call->loading ? 0 : call->serial, draft->answer, text, backend, log};
-    memcpy(verdict->bytes, draft->text, text);
-    memcpy(verdict->bytes + text, draft->backend, backend);
-    memcpy(verdict->bytes + text + backend, draft->log, log);
-    return 1;
+    static const char *const texts[SCRIPT_HOOKS] = {
+        [HOOK_AUTHORIZE] = "return true, false and a reason, lb.allow{…} or lb.deny(reason)",
+        [HOOK_REQUEST] = "return true, false and a reason, lb.allow{…}, lb.deny(reason), lb.redirect(url) or "
+                         "lb.respond{…}",
+        [HOOK_RESPONSE] = "return nothing, true, false and a reason, lb.deny(reason) or lb.respond{…}"};
+    return texts[hook];
 }
 
-/* A mistake in the arguments does not raise, which a pcall could hide: it makes a verdict that denies and
- * says why. The text is on the top of the stack. */
-static bool unusable(lua_State *L, struct draft *draft)
+static void fail(struct script_outcome *out, enum reason reason, struct text *text)
 {
-    struct text text;
-    text_init(&text, draft->text, sizeof(draft->text));
-    luaL_where(L, 1);
-    text_adds(&text, lua_tostring(L, -1));
-    text_clean(&text, slice_of(lua_tostring(L, -2)));
-    draft->answer = ANSWER_UNUSABLE;
-    draft->backend[0] = draft->log[0] = '\0';
-    lua_pop(L, 2);
-    return false;
+    text_init(text, out->text, sizeof(out->text));
+    out->verdict = SCRIPT_DENY;
+    out->reason = reason;
+    out->status = STATUS_FAILED;
+    out->backend[0] = '\0';
 }
-
-static bool take_backend(lua_State *L, int value, struct draft *draft)
-{
-    const struct script_host *host = &script_of(L)->host;
-    size_t len = 0;
-    const char *name = lua_type(L, value) == LUA_TSTRING ? lua_tolstring(L, value, &len) : NULL;
-    if (!name) {
-        lua_pushfstring(L, "lb.allow: backend is a %s, expected a text", luaL_typename(L, value));
-        return unusable(L, draft);
-    }
-    bool fits = len > 0 && len < SCRIPT_BACKEND_MAX && memchr(name, '\0', len) == NULL;
-    if (!fits || !host->has_backend || !host->has_backend(host->context, slice_make(name, len))) {
-        lua_pushfstring(L, "lb.allow: there is no backend '%s'", name);
-        return unusable(L, draft);
-    }
-    memcpy(draft->backend, name, len + 1);
-    return true;
-}
-
-static bool header_part(lua_State *L, int index)
-{
-    size_t len;
-    if (lua_type(L, index) != LUA_TSTRING)
-        return false;
-    const char *bytes = lua_tolstring(L, index, &len);
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] == '\r' || bytes[i] == '\n' || bytes[i] == '\0')
-            return false;
-    return true;
-}
-
-static bool check_headers(lua_State *L, int value, struct draft *draft)
-{
-    if (!lua_istable(L, value)) {
-        lua_pushfstring(L, "lb.allow: headers is a %s, expected a table", luaL_typename(L, value));
-        return unusable(L, draft);
-    }
-    for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1)) {
-        limits_charge(L, 2 + lua_rawlen(L, -1) / 8);
-        if (!header_part(L, -2) || lua_rawlen(L, -2) == 0 || !header_part(L, -1)) {
-            lua_pop(L, 2);
-            lua_pushliteral(L, "lb.allow: names and values of headers are texts without CR, LF and NUL");
-            return unusable(L, draft);
-        }
-    }
-    return true;
-}
-
-/* --- log fields --- */
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The names of the fields, sorted; the table keeps the strings. Those over LOG_FIELDS_MAX are left out.
- * Negative: one is no text. */
-static int log_keys(lua_State *L, int table, const char **keys, bool *cut)
-{
-    int count = 0;
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        limits_charge(L, 5);
-        if (lua_type(L, -2) != LUA_TSTRING) {
-            lua_pop(L, 2);
-            return -1;
-        }
-        if (count < LOG_FIELDS_MAX)
-            keys[count++] = lua_tostring(L, -2);
-        else
-            *cut = true;
-    }
-    qsort(keys, (size_t)count, sizeof(*keys), by_name);
-    return count;
-}
-
-static void log_number(lua_State *L, struct text *out)
-{
-    lua_Number number = lua_tonumber(L, -1);
-    if (lua_isinteger(L, -1))
-        text_addf(out, "%lld", (long long)lua_tointeger(L, -1));
-    else if (isfinite(number))
-        text_addf(out, "%.14g", number);
-    else
-        text_adds(out, "null");
-}
-
-/* The value on the top; false if it is of no type that a log takes. */
-static bool log_value(lua_State *L, struct text *out)
-{
-    size_t len;
-    const char *text;
-    switch (lua_type(L, -1)) {
-    case LUA_TBOOLEAN: text_adds(out, lua_toboolean(L, -1) ? "true" : "false"); return true;
-    case LUA_TNUMBER: log_number(L, out); return true;
-    case LUA_TUSERDATA: /* a list, a subject */
-    case LUA_TSTRING:
-        text = luaL_tolstring(L, -1, &len);
-        text_json(out, slice_make(text, len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX));
-        lua_pop(L, 1);
-        return true;
-    default: return false;
-    }
-}
-
-/* Members that do not fit are left out, and "log_cut" says so: what a client put into its certificate must
- * not decide by its length. */
-static bool add_member(lua_State *L, int table, const char *key, struct text *log)
-{
-    char bytes[SCRIPT_LOG_MAX];
-    struct text member;
-    text_init(&member, bytes, sizeof(bytes));
-    if (log->len > 0)
-        text_addc(&member, ',');
-    text_json(&member, slice_make(key, strnlen(key, LOG_KEY_MAX)));
-    text_addc(&member, ':');
-    lua_pushstring(L, key);
-    lua_rawget(L, table);
-    bool good = log_value(L, &member);
-    lua_pop(L, 1);
-    if (member.truncated || member.len + log->len + sizeof(LOG_CUT) + 1 > log->cap)
-        log->truncated = true;
-    else
-        text_add(log, slice_make(bytes, member.len));
-    return good;
-}
-
-static bool take_log(lua_State *L, int value, struct draft *draft)
-{
-    const char *keys[LOG_FIELDS_MAX] = {NULL};
-    bool cut = false;
-    struct text log;
-    text_init(&log, draft->log, sizeof(draft->log));
-    int count = lua_istable(L, value) ? log_keys(L, value, keys, &cut) : -1;
-    for (int i = 0; i < count; i++)
-        if (!add_member(L, value, keys[i], &log))
-            count = -1;
-    if (count < 0) {
-        lua_pushliteral(L, "log is a table of names and values; values are texts, numbers or booleans");
-        return unusable(L, draft);
-    }
-    if (log.truncated || cut)
-        text_addf(&log, "%s%s", log.len > 0 ? "," : "", LOG_CUT);
-    return true;
-}
-
-/* --- lb.allow and lb.deny --- */
-
-static bool unknown_key(lua_State *L, int key, const char *function, const char *const *names,
-                        struct draft *draft)
-{
-    const char *name = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : luaL_typename(L, key);
-    const char *nearest = units_nearest(name, names);
-    if (nearest)
-        lua_pushfstring(L, "%s: unknown key '%s', did you mean '%s'?", function, name, nearest);
-    else
-        lua_pushfstring(L, "%s: unknown key '%s'", function, name);
-    return unusable(L, draft);
-}
-
-static bool is_key(lua_State *L, int key, const char *name)
-{
-    return lua_type(L, key) == LUA_TSTRING && lua_rawlen(L, key) == strlen(name) &&
-           strcmp(lua_tostring(L, key), name) == 0;
-}
-
-static bool take_allow(lua_State *L, struct draft *draft)
-{
-    static const char *const names[] = {"backend", "headers", "log", NULL};
-    for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 2)) {
-        bool good;
-        if (is_key(L, 2, "backend"))
-            good = take_backend(L, 3, draft);
-        else if (is_key(L, 2, "headers"))
-            good = check_headers(L, 3, draft);
-        else if (is_key(L, 2, "log"))
-            good = take_log(L, 3, draft);
-        else
-            good = unknown_key(L, 2, "lb.allow", names, draft);
-        if (!good)
-            return false;
-    }
-    return true;
-}
-
-int verdict_allow(lua_State *L)
-{
-    struct draft draft;
-    draft.answer = ANSWER_ALLOW;
-    draft.text[0] = draft.backend[0] = draft.log[0] = '\0';
-    if (lua_gettop(L) == 0)
-        return push_verdict(L, &draft);
-    if (lua_gettop(L) == 1 && lua_istable(L, 1)) {
-        take_allow(L, &draft);
-    } else {
-        lua_pushliteral(L, "lb.allow takes nothing, or one table { backend = …, log = … }");
-        unusable(L, &draft);
-    }
-    return push_verdict(L, &draft);
-}
-
-static bool take_deny(lua_State *L, struct draft *draft)
-{
-    static const char *const names[] = {"log", NULL};
-    for (lua_pushnil(L); lua_next(L, 2); lua_settop(L, 3))
-        if (is_key(L, 3, "log") ? !take_log(L, 4, draft) : !unknown_key(L, 3, "lb.deny", names, draft))
-            return false;
-    return true;
-}
-
-int verdict_deny(lua_State *L)
-{
-    struct draft draft;
-    struct text text;
-    size_t len;
-    int args = lua_gettop(L);
-    draft.answer = ANSWER_DENY;
-    draft.backend[0] = draft.log[0] = '\0';
-    text_init(&text, draft.text, sizeof(draft.text));
-    bool good = args >= 1 && args <= 2 && lua_type(L, 1) == LUA_TSTRING && (args == 1 || lua_istable(L, 2));
-    if (!good) {
-        lua_pushliteral(L, "lb.deny takes the reason as a text, and optionally a table { log = … }");
-        unusable(L, &draft);
-        return push_verdict(L, &draft);
-    }
-    const char *reason = lua_tolstring(L, 1, &len);
-    text_clean(&text, slice_make(reason, len));
-    if (args == 2)
-        take_deny(L, &draft);
-    return push_verdict(L, &draft);
-}
-
-/* --- reading --- */
-
-#define EXPECTED "return true, false and a reason, lb.allow{…} or lb.deny(reason)"
 
 static void refuse(const struct script_call *call, struct script_outcome *out, const char *got)
 {
     struct text text;
-    text_init(&text, out->text, sizeof(out->text));
-    out->verdict = SCRIPT_DENY;
-    out->reason = REASON_SCRIPT_RESULT;
-    text_addf(&text, "%s: on_authorize returned %s: " EXPECTED, call->script->path, got);
+    fail(out, REASON_SCRIPT_RESULT, &text);
+    text_addf(&text, "%s: %s returned %s: %s", call->script->path, load_hook_names[call->hook], got,
+              expected(call->hook));
 }
 
-static void copy(char *out, size_t size, const char *bytes, size_t len)
+/* --- verdicts --- */
+
+static void copy(char *out, size_t size, struct slice bytes)
 {
     struct text text;
     text_init(&text, out, size);
-    text_add(&text, slice_make(bytes, len));
+    text_add(&text, bytes);
+}
+
+static struct slice append(char **at, struct slice bytes)
+{
+    struct slice copied = slice_make(*at, bytes.len);
+    if (bytes.len > 0)
+        memcpy(*at, bytes.data, bytes.len);
+    *at += bytes.len;
+    return copied;
+}
+
+/* on_request has its headers carried out; what others ask for, the caller does. */
+static bool keeps_headers(const struct script_call *call, const struct verdict *verdict)
+{
+    if (verdict->answer == ANSWER_REPLY)
+        return true;
+    return verdict->answer == ANSWER_ALLOW && call->hook == HOOK_AUTHORIZE && call->script->http;
+}
+
+static bool make_extra(const struct script_call *call, const struct verdict *verdict,
+                       struct script_outcome *out)
+{
+    struct slice server = verdict_part(verdict, PART_SERVER), path = verdict_part(verdict, PART_PATH),
+                 body = verdict_part(verdict, PART_BODY), headers = {"", 0};
+    if (keeps_headers(call, verdict))
+        headers = verdict_part(verdict, PART_HEADERS);
+    if (verdict->answer != ANSWER_REPLY && server.len + path.len + headers.len == 0)
+        return true;
+    out->extra = malloc(sizeof(*out->extra) + server.len + path.len + headers.len + body.len);
+    if (!out->extra)
+        return false;
+    char *at = (char *)(out->extra + 1);
+    out->extra->server = append(&at, server);
+    out->extra->path = append(&at, path);
+    out->extra->headers = append(&at, headers);
+    out->extra->body = append(&at, body);
+    return true;
+}
+
+/* False after denying: a request that lacks a header which its server trusts must not reach it. */
+static bool set_headers(const struct script_call *call, const struct verdict *verdict,
+                        struct script_outcome *out)
+{
+    const struct script_message *message = &call->request.message;
+    struct slice rest = verdict_part(verdict, PART_HEADERS), name, value;
+    struct text text;
+    while (verdict_next_header(&rest, &name, &value)) {
+        const char *why = message->ops->set(message->message, name, value);
+        if (!why)
+            continue;
+        fail(out, REASON_SCRIPT_RESULT, &text);
+        text_addf(&text, "%s: lb.allow: the header '%.*s': %s", call->script->path, (int)name.len, name.data,
+                  why);
+        return false;
+    }
+    return true;
+}
+
+static void read_allow(const struct script_call *call, const struct verdict *verdict,
+                       struct script_outcome *out)
+{
+    struct text text;
+    if (call->hook == HOOK_REQUEST && !set_headers(call, verdict, out))
+        return;
+    if (!make_extra(call, verdict, out)) {
+        fail(out, REASON_SCRIPT_MEMORY, &text);
+        text_adds(&text, "out of memory");
+        return;
+    }
+    out->verdict = verdict->answer == ANSWER_REPLY ? SCRIPT_REPLY : SCRIPT_ALLOW;
+    out->reason = REASON_NONE;
+    out->status = verdict->status;
+    copy(out->backend, sizeof(out->backend), verdict_part(verdict, PART_BACKEND));
+}
+
+static void read_deny(const struct verdict *verdict, struct script_outcome *out)
+{
+    bool meant = verdict->answer == ANSWER_DENY;
+    out->verdict = SCRIPT_DENY;
+    out->reason = meant ? REASON_DENIED : REASON_SCRIPT_RESULT;
+    out->status = meant ? verdict->status : STATUS_FAILED;
+    copy(out->text, sizeof(out->text), verdict_part(verdict, PART_TEXT));
 }
 
 static void read_verdict(const struct script_call *call, const struct verdict *verdict,
                          struct script_outcome *out)
 {
-    static const enum reason reasons[] = {REASON_NONE, REASON_DENIED, REASON_SCRIPT_RESULT};
     if (verdict->serial != call->serial) {
         refuse(call, out, "a verdict that another call has made");
         return;
     }
-    out->verdict = verdict->answer == ANSWER_ALLOW ? SCRIPT_ALLOW : SCRIPT_DENY;
-    out->reason = reasons[verdict->answer];
-    copy(out->text, sizeof(out->text), verdict->bytes, verdict->text);
-    copy(out->backend, sizeof(out->backend), verdict->bytes + verdict->text, verdict->backend);
-    copy(out->log, sizeof(out->log), verdict->bytes + verdict->text + verdict->backend, verdict->log);
+    if (verdict->answer == ANSWER_REPLY && call->hook == HOOK_AUTHORIZE) {
+        refuse(call, out, "a reply, but there is no request yet");
+        return;
+    }
+    if (verdict->answer == ANSWER_ALLOW && call->hook == HOOK_RESPONSE) {
+        refuse(call, out, "lb.allow");
+        return;
+    }
+    copy(out->log, sizeof(out->log), verdict_part(verdict, PART_LOG));
+    if (verdict->answer == ANSWER_ALLOW || verdict->answer == ANSWER_REPLY)
+        read_allow(call, verdict, out);
+    else
+        read_deny(verdict, out);
 }
+
+/* --- anything else --- */
 
 static void read_reason(lua_State *co, int at, struct script_outcome *out)
 {
@@ -352,6 +181,13 @@ static void read_other(const struct script_call *call, lua_State *co, int at, in
     refuse(call, out, got);
 }
 
+static void pass(const struct script_call *call, struct script_outcome *out)
+{
+    out->verdict = SCRIPT_ALLOW;
+    out->reason = REASON_NONE;
+    out->status = call->response.status;
+}
+
 /* `true` or `false`, alone or with a reason: `return condition, "why not"` is how both are written in one
  * line. */
 static void read_boolean(const struct script_call *call, lua_State *co, int at, int results,
@@ -361,11 +197,11 @@ static void read_boolean(const struct script_call *call, lua_State *co, int at, 
     if (reason != LUA_TSTRING && reason != LUA_TNIL) {
         refuse(call, out, "a reason that is no text");
     } else if (lua_toboolean(co, at)) {
-        out->verdict = SCRIPT_ALLOW;
-        out->reason = REASON_NONE;
+        pass(call, out);
     } else {
         out->verdict = SCRIPT_DENY;
         out->reason = REASON_DENIED;
+        out->status = STATUS_FORBIDDEN;
         if (reason == LUA_TSTRING)
             read_reason(co, at + 1, out);
     }
@@ -384,6 +220,8 @@ void verdict_read(struct script_call *call, int results, struct script_outcome *
         read_verdict(call, verdict, out);
     else if ((results == 1 || results == 2) && lua_isboolean(co, first))
         read_boolean(call, co, first, results, out);
+    else if (results == 0 && call->hook == HOOK_RESPONSE)
+        pass(call, out);
     else
         read_other(call, co, first, results, out);
 }

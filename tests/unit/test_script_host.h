@@ -90,6 +90,96 @@ static const struct fake alice = {
 static const struct fake root = {
     .facts = {{FIELD_SUBJECT_ATTRIBUTE, "CN", "Example CA"}, {FIELD_SUBJECT_TEXT, NULL, "CN=Example CA"}}};
 
+/* --- messages --- */
+
+struct message {
+    char *names[160], *values[160];
+    size_t count;
+    const char *refuses; /* a name that set and add refuse */
+    struct slice body;
+    bool body_there;
+    size_t body_asked; /* how often */
+};
+
+__attribute__((unused)) static bool message_field(void *context, size_t index, struct slice *name,
+                                                  struct slice *value)
+{
+    const struct message *message = context;
+    if (index >= message->count)
+        return false;
+    *name = slice_of(message->names[index]);
+    *value = slice_of(message->values[index]);
+    return true;
+}
+
+__attribute__((unused)) static const char *message_add(void *context, struct slice name, struct slice value)
+{
+    struct message *message = context;
+    if (message->refuses && slice_is(name, message->refuses))
+        return "this decides about framing";
+    if (message->count == sizeof(message->names) / sizeof(message->names[0]))
+        return "out of memory";
+    message->names[message->count] = strndup(name.data, name.len);
+    message->values[message->count++] = strndup(value.data, value.len);
+    return NULL;
+}
+
+__attribute__((unused)) static void message_remove(void *context, struct slice name)
+{
+    struct message *message = context;
+    size_t kept = 0;
+    for (size_t i = 0; i < message->count; i++) {
+        if (slice_is(name, message->names[i])) {
+            free(message->names[i]);
+            free(message->values[i]);
+            continue;
+        }
+        message->names[kept] = message->names[i];
+        message->values[kept++] = message->values[i];
+    }
+    message->count = kept;
+}
+
+__attribute__((unused)) static const char *message_set(void *context, struct slice name, struct slice value)
+{
+    const struct message *message = context;
+    if (!message->refuses || !slice_is(name, message->refuses))
+        message_remove(context, name);
+    return message_add(context, name, value);
+}
+
+__attribute__((unused)) static bool message_body(void *context, struct slice *body)
+{
+    struct message *message = context;
+    message->body_asked++;
+    *body = message->body;
+    return message->body_there;
+}
+
+static const struct script_message_ops message_ops = {message_field, message_set, message_add, message_remove,
+                                                      message_body};
+
+__attribute__((unused)) static void message_free(struct message *message)
+{
+    for (size_t i = 0; i < message->count; i++) {
+        free(message->names[i]);
+        free(message->values[i]);
+    }
+    message->count = 0;
+}
+
+/* All fields as "name: value\n"…, in order. */
+__attribute__((unused)) static const char *message_text(const struct message *message)
+{
+    static char text[8192];
+    size_t at = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < message->count && at < sizeof(text); i++)
+        at +=
+            (size_t)snprintf(text + at, sizeof(text) - at, "%s: %s\n", message->names[i], message->values[i]);
+    return text;
+}
+
 /* --- the host --- */
 
 struct host {
@@ -107,6 +197,13 @@ struct host {
     struct script_settings settings;
     struct script_option options[8];
     char path[512];
+    struct message asked, answered; /* request and response */
+    struct script_request request;
+    struct script_response response;
+    bool no_rate;
+    char rate_key[300]; /* what the host was last asked to count */
+    unsigned rate_limit, rate_count;
+    uint64_t rate_window;
 };
 
 __attribute__((unused)) static void host_log(void *context, int level, struct slice text)
@@ -140,6 +237,45 @@ __attribute__((unused)) static bool host_has_backend(void *context, struct slice
     return slice_is(name, "app") || slice_is(name, "other");
 }
 
+__attribute__((unused)) static bool host_has_server(void *context, struct slice backend, struct slice name)
+{
+    (void)context;
+    return (backend.len == 0 && slice_is(name, "own1")) || (slice_is(backend, "app") && slice_is(name, "a1"));
+}
+
+/* Within the limit for as many calls as it says. */
+__attribute__((unused)) static bool host_rate(void *context, struct slice key, unsigned limit,
+                                              uint64_t window_ms)
+{
+    struct host *host = context;
+    snprintf(host->rate_key, sizeof(host->rate_key), "%.*s", (int)key.len, key.data);
+    host->rate_limit = limit;
+    host->rate_window = window_ms;
+    return ++host->rate_count <= limit;
+}
+
+__attribute__((unused)) static void host_messages(struct host *host)
+{
+    message_add(&host->asked, slice_of("host"), slice_of("api.example"));
+    message_add(&host->asked, slice_of("x-a"), slice_of("one"));
+    message_add(&host->asked, slice_of("cookie"), slice_of("session=s1; theme=dark"));
+    message_add(&host->asked, slice_of("x-a"), slice_of("two"));
+    message_add(&host->answered, slice_of("content-type"), slice_of("text/plain"));
+    message_add(&host->answered, slice_of("server"), slice_of("origin"));
+    host->request = (struct script_request){.message = {&host->asked, &message_ops},
+                                            .conn = &host->conn,
+                                            .method = SLICE_LITERAL("GET"),
+                                            .path = SLICE_LITERAL("/payments/7"),
+                                            .query = SLICE_LITERAL("a=1"),
+                                            .has_query = true,
+                                            .host = SLICE_LITERAL("api.example"),
+                                            .scheme = SLICE_LITERAL("https"),
+                                            .id = SLICE_LITERAL("id-1")};
+    host->response = (struct script_response){.message = {&host->answered, &message_ops},
+                                              .request = &host->request,
+                                              .status = 200};
+}
+
 __attribute__((unused)) static void host_conn(struct host *host, const struct fake *leaf)
 {
     host->chain[0].certificate = leaf;
@@ -168,6 +304,7 @@ __attribute__((unused)) static int host_setup(void **state)
         .path = host->path, .options = host->options, .cpu_ms = 100, .timeout_ms = 1000, .memory = 4u << 20};
     host->now_ms = 1767225600000; /* 2026-01-01T00:00:00Z, a Thursday */
     host_conn(host, &alice);
+    host_messages(host);
     *state = host;
     return 0;
 }
@@ -176,6 +313,9 @@ __attribute__((unused)) static int host_teardown(void **state)
 {
     struct host *host = *state;
     char command[128];
+    free(host->out.extra);
+    message_free(&host->asked);
+    message_free(&host->answered);
     script_free(host->script);
     problems_free(&host->problems);
     snprintf(command, sizeof(command), "rm -rf '%s'", host->folder);
@@ -207,6 +347,8 @@ __attribute__((unused)) static struct script *host_try(struct host *host, const 
                                           .sha256 = host_sha256,
                                           .field_read = host_read,
                                           .has_backend = host_has_backend,
+                                          .has_server = host_has_server,
+                                          .rate = host->no_rate ? NULL : host_rate,
                                           .version = "1.2.3"};
     host->settings.path = (char *)path;
     return script_new(&host->settings, &callbacks, (struct place){"lb.ini", 7}, &host->problems);
@@ -241,6 +383,7 @@ __attribute__((unused)) static void host_load_path(struct host *host, const char
 
 __attribute__((unused)) static void host_call(struct host *host)
 {
+    free(host->out.extra);
     script_authorize(host->script, &host->conn, &host->out, &host->waiting);
 }
 
@@ -254,6 +397,33 @@ __attribute__((unused)) static void host_run(struct host *host, const char *body
     host_load(host, lua);
     free(lua);
     host_call(host);
+}
+
+static const char *const hook_names[] = {"on_authorize(conn)", "on_request(req)", "on_response(res)"};
+
+/* Calls the hook of the script that is loaded. */
+__attribute__((unused)) static void host_call_hook(struct host *host, enum script_hook hook)
+{
+    free(host->out.extra);
+    if (hook == HOOK_AUTHORIZE)
+        script_authorize(host->script, &host->conn, &host->out, &host->waiting);
+    else if (hook == HOOK_REQUEST)
+        script_request(host->script, &host->request, &host->out, &host->waiting);
+    else
+        script_response(host->script, &host->response, &host->out, &host->waiting);
+}
+
+/* Loads a script of an http listener whose hook has this body, and calls it. */
+__attribute__((unused)) static void host_run_hook(struct host *host, enum script_hook hook, const char *body)
+{
+    size_t size = strlen(body) + 64;
+    char *lua = malloc(size);
+    assert_non_null(lua);
+    snprintf(lua, size, "function %s\n%s\nend\n", hook_names[hook], body);
+    host->settings.http = true;
+    host_load(host, lua);
+    free(lua);
+    host_call_hook(host, hook);
 }
 
 __attribute__((unused)) static void sleep_ms(unsigned ms)
@@ -276,6 +446,14 @@ __attribute__((unused)) static void sleep_ms(unsigned ms)
             !strstr((host)->out.text, part))                                                                 \
             fail_msg("verdict %d, %s: \"%s\"", (host)->out.verdict, reason_name((host)->out.reason),         \
                      (host)->out.text);                                                                      \
+    } while (0)
+
+/* What went wrong with a script: its client is told 500. */
+#define assert_fails(host, expected, part)                                                                   \
+    do {                                                                                                     \
+        assert_denies(host, expected, part);                                                                 \
+        assert_int_equal((host)->out.status, 500);                                                           \
+        assert_null((host)->out.extra);                                                                      \
     } while (0)
 
 #define assert_contains(text, part)                                                                          \
