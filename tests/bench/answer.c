@@ -21,9 +21,11 @@ void pattern_fill(struct pattern *pattern)
 
 void answer_make(struct answer *answer, const struct pattern *pattern, uint64_t size)
 {
-    size_t first = size < ANSWER_SMALL ? (size_t)size : ANSWER_SMALL;
-    int len = snprintf((char *)answer->head, sizeof answer->head - ANSWER_SMALL,
-                       "HTTP/1.1 200 OK\r\nContent-Length: %" PRIu64 "\r\n\r\n", size);
+    size_t first = size < ANSWER_INLINE ? (size_t)size : ANSWER_INLINE;
+    int len = snprintf((char *)answer->head, sizeof answer->head - ANSWER_INLINE,
+                       "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: application/octet-stream\r\n"
+                       "Cache-Control: no-store\r\nContent-Length: %" PRIu64 "\r\n\r\n",
+                       size);
     answer->header_len = (uint64_t)len;
     answer->head_len = (size_t)len + first;
     answer->len = answer->header_len + size;
@@ -40,4 +42,15 @@ size_t answer_at(const struct answer *answer, const struct pattern *pattern, uin
     uint64_t left = answer->len - offset;
     *bytes = pattern->bytes + (offset - answer->header_len) % PATTERN_PERIOD;
     return left < PATTERN_SPAN ? (size_t)left : PATTERN_SPAN;
+}
+
+bool pattern_matches(const struct pattern *pattern, uint64_t offset, const unsigned char *data, size_t len)
+{
+    for (size_t done = 0, run; done < len; done += run) {
+        run = len - done < PATTERN_SPAN ? len - done : PATTERN_SPAN;
+        if (memcmp(data + done, pattern->bytes + (offset + done) % PATTERN_PERIOD, run) != 0) {
+            return false;
+        }
+    }
+    return true;
 }

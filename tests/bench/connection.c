@@ -1,23 +1,66 @@
 #include "connection.h"
 
+#include "http1.h"
+#include "http2.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-void target_ask_for(struct target *target, uint64_t size)
+#define ROUTE_STRIDE 7919 /* a prime: every request has its turn */
+
+/* The raw protocol keeps to what a request needs; HTTP sends what a simple client would. */
+static void write_text(struct request *request, enum speech speech)
 {
+    static const char more[] = "User-Agent: load/1\r\nAccept: */*\r\nX-Tenant: payments\r\n";
+    request->text_len =
+        (size_t)snprintf(request->text, sizeof request->text, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
+                         request->path, request->authority, speech == SPEECH_RAW ? "" : more);
+}
+
+bool target_ask_for(struct target *target, uint64_t size, size_t hosts, size_t paths)
+{
+    size_t count = hosts > 0 && paths > 0 ? hosts * paths : 1;
+    struct request *requests = calloc(count, sizeof *requests);
+    if (requests == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct request *request = &requests[i];
+        if (hosts > 0 && paths > 0) {
+            snprintf(request->authority, sizeof request->authority, "h%zu.%s", i % hosts,
+                     target->server_name);
+            snprintf(request->path, sizeof request->path, "/p%zu/%" PRIu64, i / hosts, size);
+        } else {
+            snprintf(request->authority, sizeof request->authority, "%s", target->server_name);
+            snprintf(request->path, sizeof request->path, "/%" PRIu64, size);
+        }
+        write_text(request, target->speech);
+    }
+    free(target->requests);
+    target->requests = requests;
+    target->request_count = count;
+    target->request_next = 0;
+    target->size = size;
     answer_make(&target->answer, &target->pattern, size);
-    target->request_len =
-        (size_t)snprintf(target->request, sizeof target->request,
-                         "GET /%" PRIu64 " HTTP/1.1\r\nHost: %s\r\n\r\n", size, target->server_name);
+    return true;
+}
+
+/* In no order that an index could profit from. */
+static const struct request *next_request(struct target *target)
+{
+    target->request_next = (target->request_next + ROUTE_STRIDE) % target->request_count;
+    return &target->requests[target->request_next];
 }
 
 static void release(struct connection *c)
 {
+    http2_free(c);
     SSL_free(c->ssl);
     if (c->fd >= 0) {
         close(c->fd);
@@ -47,6 +90,9 @@ void connection_open(struct connection *c, struct target *target)
         connection_fail(c, FAILURE_CONNECT);
         return;
     }
+    if (target->tls == NULL) {
+        return;
+    }
     c->ssl = SSL_new(target->tls);
     if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1 ||
         SSL_set_tlsext_host_name(c->ssl, target->server_name) != 1) {
@@ -61,7 +107,7 @@ static bool step_connect(struct connection *c)
     struct sockaddr_in peer;
     socklen_t len = sizeof peer;
     if (getpeername(c->fd, (struct sockaddr *)&peer, &len) == 0) {
-        c->step = STEP_HANDSHAKE;
+        c->step = c->ssl == NULL ? STEP_OPEN : STEP_HANDSHAKE;
         return true;
     }
     int error = 0;
@@ -71,6 +117,15 @@ static bool step_connect(struct connection *c)
         connection_fail(c, FAILURE_CONNECT);
     }
     return false;
+}
+
+static bool speaks_as_agreed(const SSL *ssl, enum speech speech)
+{
+    const unsigned char *name;
+    unsigned len;
+    SSL_get0_alpn_selected(ssl, &name, &len);
+    bool http2 = len == 2 && memcmp(name, "h2", 2) == 0;
+    return http2 == (speech == SPEECH_HTTP2);
 }
 
 static bool as_agreed(SSL *ssl)
@@ -89,8 +144,11 @@ static bool wants_more(const struct connection *c, int result)
 static bool step_handshake(struct connection *c)
 {
     int result = SSL_connect(c->ssl);
-    if (result == 1 && as_agreed(c->ssl)) {
+    if (result == 1 && as_agreed(c->ssl) && speaks_as_agreed(c->ssl, c->target->speech)) {
         c->step = STEP_OPEN;
+        if (c->target->speech == SPEECH_HTTP2 && !http2_start(c)) {
+            connection_fail(c, FAILURE_CONNECT);
+        }
     } else if (result == 1) {
         connection_fail(c, FAILURE_TERMS);
     } else if (!wants_more(c, result)) {
@@ -99,14 +157,55 @@ static bool step_handshake(struct connection *c)
     return false;
 }
 
+void connection_write(struct connection *c, const void *bytes, size_t len)
+{
+    ssize_t sent =
+        c->ssl == NULL ? send(c->fd, bytes, len, MSG_NOSIGNAL) : SSL_write(c->ssl, bytes, (int)len);
+    if (sent < 0 || (size_t)sent != len) {
+        connection_fail(c, FAILURE_SHORT);
+    }
+}
+
+size_t connection_read(struct connection *c)
+{
+    struct target *target = c->target;
+    ssize_t got = c->ssl == NULL ? recv(c->fd, target->scratch, sizeof target->scratch, 0)
+                                 : SSL_read(c->ssl, target->scratch, sizeof target->scratch);
+    if (got > 0) {
+        return (size_t)got;
+    }
+    if (c->ssl == NULL ? got == 0 || errno != EAGAIN : !wants_more(c, (int)got)) {
+        connection_fail(c, FAILURE_SHORT);
+    }
+    return 0;
+}
+
+void connection_answered(struct connection *c)
+{
+    c->answers++;
+    c->complete++;
+    c->running--;
+}
+
 void connection_ask(struct connection *c)
 {
-    const struct target *target = c->target;
-    c->received = 0;
-    c->step = STEP_RECEIVE;
-    /* A request is far smaller than an empty send buffer: anything but all of it is a failure. */
-    if (SSL_write(c->ssl, target->request, (int)target->request_len) != (int)target->request_len) {
+    const struct request *request = next_request(c->target);
+    c->running++;
+    if (c->target->speech != SPEECH_HTTP2) {
+        c->received = 0;
+        connection_write(c, request->text, request->text_len);
+    } else if (!http2_ask(c, request)) {
         connection_fail(c, FAILURE_SHORT);
+    }
+}
+
+void connection_send(struct connection *c)
+{
+    if (c->step != STEP_FAILED && c->http2 != NULL) {
+        http2_flush(c);
+    }
+    if (c->step != STEP_FAILED && c->running > 0) {
+        c->step = STEP_RECEIVE;
     }
 }
 
@@ -126,25 +225,40 @@ static bool matches(const struct connection *c, const unsigned char *data, size_
     return true;
 }
 
-static bool step_receive(struct connection *c)
+static void raw_take(struct connection *c, const unsigned char *data, size_t len)
 {
-    struct target *target = c->target;
-    int got = SSL_read(c->ssl, target->scratch, sizeof target->scratch);
-    if (got <= 0) {
-        if (!wants_more(c, got)) {
-            connection_fail(c, FAILURE_SHORT);
-        }
-        return false;
-    }
-    if (!matches(c, target->scratch, (size_t)got)) {
+    if (!matches(c, data, len)) {
         connection_fail(c, FAILURE_WRONG);
-        return false;
+        return;
     }
-    c->received += (uint64_t)got;
-    if (c->received == target->answer.len) {
-        c->answers++;
+    c->received += len;
+    if (c->received == c->target->answer.len) {
+        connection_answered(c);
         c->step = STEP_OPEN;
     }
+}
+
+/* Answers of several streams may have come: the caller is told of all of them at once. */
+static void end_of_input(struct connection *c)
+{
+    if (c->step != STEP_FAILED && c->http2 != NULL) {
+        http2_flush(c);
+    }
+    if (c->step != STEP_FAILED && c->complete > 0) {
+        c->step = STEP_OPEN;
+    }
+}
+
+static bool step_receive(struct connection *c)
+{
+    static void (*const take[])(struct connection *, const unsigned char *, size_t) = {
+        [SPEECH_RAW] = raw_take, [SPEECH_HTTP1] = http1_take, [SPEECH_HTTP2] = http2_take};
+    size_t got = connection_read(c);
+    if (got == 0) {
+        end_of_input(c);
+        return false;
+    }
+    take[c->target->speech](c, c->target->scratch, got);
     return true;
 }
 

@@ -1,5 +1,5 @@
 /*
- * One TLS connection of the load generator. It is edge-triggered: after each event of its descriptor call
+ * One connection of the load generator. It is edge-triggered: after each event of its descriptor call
  * connection_advance, then look at `step`. Only OPEN and CLOSED ask the caller for something; FAILED is
  * final, with its reason in `failure`.
  */
@@ -25,27 +25,45 @@ enum step {
 
 enum failure {
     FAILURE_CONNECT,
-    FAILURE_TLS,   /* the handshake, or a record in it, failed */
-    FAILURE_TERMS, /* another version, suite or group, or a resumed session */
-    FAILURE_SHORT, /* the connection ended inside an answer, or before it */
-    FAILURE_WRONG, /* an answer with other bytes, or more of them */
+    FAILURE_TLS,    /* the handshake, or a record in it, failed */
+    FAILURE_TERMS,  /* another version, suite, group or application protocol, or a resumed session */
+    FAILURE_SHORT,  /* the connection ended inside an answer, or before it */
+    FAILURE_WRONG,  /* an answer with other bytes or another length, or one that ends the connection */
+    FAILURE_STATUS, /* an answer, but with another status than 200 */
+    FAILURE_RESET,  /* a stream was reset, or HTTP/2 ended with a GOAWAY */
     FAILURE_TIMEOUT,
     FAILURE_COUNT
+};
+
+enum speech {
+    SPEECH_RAW,   /* what lies between the origin and us must not change a byte */
+    SPEECH_HTTP1, /* the header may change: status, length and body are compared */
+    SPEECH_HTTP2
+};
+
+struct request {
+    char path[64], authority[64];
+    char text[320]; /* HTTP/1 */
+    size_t text_len;
 };
 
 /* What all connections of a run share. */
 struct target {
     int epoll;
     struct sockaddr_in address;
-    SSL_CTX *tls;
+    enum speech speech;
+    SSL_CTX *tls; /* NULL: plain TCP */
     const char *server_name;
     struct pattern pattern;
     struct answer answer; /* what is asked for now */
-    char request[128];
-    size_t request_len;
+    uint64_t size;        /* its body */
+    struct request *requests;
+    size_t request_count, request_next;
     unsigned char scratch[16384];
     uint64_t resets; /* connections that the proxy ended with a reset after the last answer */
 };
+
+struct http2;
 
 struct connection {
     struct target *target;
@@ -53,17 +71,32 @@ struct connection {
     enum failure failure;
     int fd;
     SSL *ssl;
-    uint64_t received; /* bytes of the running answer */
-    uint64_t answers;  /* complete ones on this connection */
+    unsigned running;  /* answers that are waited for; more than one with HTTP/2 only */
+    unsigned complete; /* answers that the caller has not taken yet: it sets this to 0 */
+    uint64_t answers;  /* complete ones since it was opened */
+    uint64_t received; /* bytes of the running answer; HTTP/1: of its body */
+    bool head_complete;
+    size_t head_len;
+    char head[1024];
+    struct http2 *http2;
 };
 
-void target_ask_for(struct target *target, uint64_t size);
+/* How requests are spread: over `hosts` times `paths` routes "hN.SERVER_NAME" with "/pN"; 0: all for one host
+ * without a prefix. False: out of memory. */
+bool target_ask_for(struct target *target, uint64_t size, size_t hosts, size_t paths);
 
 void connection_open(struct connection *c, struct target *target);
-void connection_ask(struct connection *c); /* when OPEN */
+void connection_ask(struct connection *c);  /* when OPEN; HTTP/2: any number of times */
+void connection_send(struct connection *c); /* what was asked for; then its answers are waited for */
 void connection_close(
     struct connection *c); /* when OPEN: close_notify and FIN, then waits for the other's FIN */
 void connection_fail(struct connection *c, enum failure failure);
 void connection_advance(struct connection *c);
+
+/* For the protocols. Bytes in the target's scratch; 0: the next event has to be waited for, or it failed. */
+size_t connection_read(struct connection *c);
+/* Anything but all of it is a failure: requests are far smaller than an empty send buffer. */
+void connection_write(struct connection *c, const void *bytes, size_t len);
+void connection_answered(struct connection *c);
 
 #endif

@@ -8,8 +8,8 @@
  * also with failed operations (they are in the result), 2 for wrong arguments.
  */
 #include "connection.h"
+#include "options.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <signal.h>
@@ -20,31 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_MAX   256
-#define FAILURES_MAX 100 /* then there is no point in going on */
-#define OPENING_MAX  64
-
-static const char usage[] =
-    "usage: load MODE --port N --server-cert FILE [option]...\n"
-    "  handshake   --count connections, --connections of them at a time: full handshake, one small request, "
-    "close\n"
-    "  request     --count small requests over --connections kept connections\n"
-    "  bulk        --bytes in all, downloaded over --connections kept connections, one answer each\n"
-    "  idle        --connections kept connections that do nothing until the line comes; then one request on "
-    "each\n"
-    "  --client-cert FILE  certificate and key of the client, PEM      --server-name NAME  default: "
-    "bench.test\n"
-    "  --timeout SECONDS   for each of opening and running, default 60\n";
-
-enum mode { MODE_HANDSHAKE, MODE_REQUEST, MODE_BULK, MODE_IDLE, MODE_COUNT };
-static const char *const mode_names[MODE_COUNT] = {"handshake", "request", "bulk", "idle"};
-
-struct options {
-    enum mode mode;
-    uint64_t count, connections, bytes, timeout;
-    uint16_t port;
-    const char *server_cert, *client_cert, *server_name;
-};
+#define EVENTS_MAX     256
+#define FAILURES_MAX   100 /* then there is no point in going on */
+#define OPENING_MAX    64
+#define READ_WHOLE_MAX 8192 /* larger bodies are read in large pieces */
 
 struct load {
     struct options options;
@@ -60,64 +39,11 @@ struct load {
     double deadline;
 };
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "load: %s\n", what);
-    ERR_print_errors_fp(stderr);
-    exit(2);
-}
-
 static double now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* --- settings
- * -------------------------------------------------------------------------------------------------- */
-
-static void set_mode(struct options *options, const char *name)
-{
-    for (options->mode = 0; options->mode < MODE_COUNT; options->mode++) {
-        if (name != NULL && strcmp(name, mode_names[options->mode]) == 0) {
-            return;
-        }
-    }
-    fail(usage);
-}
-
-static void parse(struct options *options, int argc, char **argv)
-{
-    static const struct option longs[] = {
-        {"count", required_argument, NULL, 'n'},
-        {"connections", required_argument, NULL, 'c'},
-        {"bytes", required_argument, NULL, 'b'},
-        {"timeout", required_argument, NULL, 't'},
-        {"port", required_argument, NULL, 'p'},
-        {"server-cert", required_argument, NULL, 's'},
-        {"client-cert", required_argument, NULL, 'k'},
-        {"server-name", required_argument, NULL, 'N'},
-        {NULL, 0, NULL, 0},
-    };
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-        switch (c) {
-        case 'n': options->count = strtoull(optarg, NULL, 10); break;
-        case 'c': options->connections = strtoull(optarg, NULL, 10); break;
-        case 'b': options->bytes = strtoull(optarg, NULL, 10); break;
-        case 't': options->timeout = strtoull(optarg, NULL, 10); break;
-        case 'p': options->port = (uint16_t)strtoul(optarg, NULL, 10); break;
-        case 's': options->server_cert = optarg; break;
-        case 'k': options->client_cert = optarg; break;
-        case 'N': options->server_name = optarg; break;
-        default: fail(usage);
-        }
-    }
-    set_mode(options, argv[optind]);
-    if (options->port == 0 || options->server_cert == NULL || options->connections == 0 ||
-        (options->mode == MODE_BULK && options->bytes < options->connections)) {
-        fail(usage);
-    }
 }
 
 /* Building a chain for each connection would cost the client more than its handshake: the certificate is
@@ -145,6 +71,16 @@ static X509 *read_certificate(const char *path)
     return certificate;
 }
 
+static void offer_protocol(SSL_CTX *tls, enum mode mode)
+{
+    static const unsigned char http1[] = "\x08http/1.1", http2[] = "\x02h2";
+    if (mode == MODE_HTTP1) {
+        SSL_CTX_set_alpn_protos(tls, http1, sizeof http1 - 1);
+    } else if (mode == MODE_HTTP2) {
+        SSL_CTX_set_alpn_protos(tls, http2, sizeof http2 - 1);
+    }
+}
+
 static SSL_CTX *make_context(struct load *load)
 {
     const struct options *options = &load->options;
@@ -158,7 +94,8 @@ static SSL_CTX *make_context(struct load *load)
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(tls, is_expected, load);
     SSL_CTX_set_read_ahead(tls, 1);
-    if (options->mode == MODE_BULK) {
+    offer_protocol(tls, options->mode);
+    if (options->mode == MODE_BULK || options->size > READ_WHOLE_MAX) {
         SSL_CTX_set_default_read_buffer_len(tls, 256 * 1024);
     }
     if (options->client_cert != NULL &&
@@ -169,19 +106,31 @@ static SSL_CTX *make_context(struct load *load)
     return tls;
 }
 
+static void ask_for(struct load *load, uint64_t size)
+{
+    if (!target_ask_for(&load->target, size, load->options.hosts, load->options.paths)) {
+        fail("memory");
+    }
+}
+
 static void prepare(struct load *load)
 {
     const struct options *options = &load->options;
     signal(SIGPIPE, SIG_IGN);
-    load->server_cert = read_certificate(options->server_cert);
-    load->target.tls = make_context(load);
+    if (!options->plain) {
+        load->server_cert = read_certificate(options->server_cert);
+        load->target.tls = make_context(load);
+    }
     load->target.server_name = options->server_name;
     load->target.epoll = epoll_create1(EPOLL_CLOEXEC);
     load->target.address = (struct sockaddr_in){.sin_family = AF_INET,
                                                 .sin_port = htons(options->port),
                                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     pattern_fill(&load->target.pattern);
-    target_ask_for(&load->target, ANSWER_SMALL);
+    load->target.speech = options->mode == MODE_HTTP1   ? SPEECH_HTTP1
+                          : options->mode == MODE_HTTP2 ? SPEECH_HTTP2
+                                                        : SPEECH_RAW;
+    ask_for(load, load->target.speech == SPEECH_RAW ? ANSWER_SMALL : options->size);
     load->connections = calloc(options->connections, sizeof *load->connections);
     if (load->connections == NULL) {
         fail("memory");
@@ -193,32 +142,42 @@ static void prepare(struct load *load)
 
 static bool note_failure(struct load *load, const struct connection *c)
 {
+    uint64_t lost = c->running > 0 ? c->running : 1;
     load->failures[c->failure]++;
     load->alive--;
     load->opening -= !load->running;
-    load->failed += load->running;
-    load->finished += load->running;
+    load->failed += load->running ? lost : 0;
+    load->finished += load->running ? lost + c->complete : 0;
     return false;
 }
 
 static bool next_of_opening(struct load *load, struct connection *c)
 {
+    c->complete = 0;
     if (c->answers == 0) {
         connection_ask(c);
+        connection_send(c);
         return true;
     }
     load->opening--;
     return false;
 }
 
+static void ask_while_allowed(struct load *load, struct connection *c)
+{
+    uint64_t most = load->options.mode == MODE_HTTP2 ? load->options.streams : 1;
+    while (c->step != STEP_FAILED && c->running < most && load->started < load->options.count) {
+        load->started++;
+        connection_ask(c);
+    }
+    connection_send(c);
+}
+
 static bool next_of_kept(struct load *load, struct connection *c)
 {
-    load->finished++;
-    if (load->started >= load->options.count) {
-        return false;
-    }
-    load->started++;
-    connection_ask(c);
+    load->finished += c->complete;
+    c->complete = 0;
+    ask_while_allowed(load, c);
     return c->step ==
            STEP_FAILED; /* the answer will be an event: looking for it now would cost a call in vain */
 }
@@ -227,9 +186,11 @@ static bool next_of_handshake(struct load *load, struct connection *c)
 {
     if (c->step == STEP_OPEN && c->answers == 0) {
         connection_ask(c);
+        connection_send(c);
         return true;
     }
     if (c->step == STEP_OPEN) {
+        c->complete = 0;
         connection_close(c);
         return true;
     }
@@ -314,8 +275,7 @@ static void start_kept(struct load *load)
     for (uint64_t i = 0; i < load->used && load->started < load->options.count; i++) {
         struct connection *c = &load->connections[i];
         if (c->step == STEP_OPEN) {
-            load->started++;
-            connection_ask(c);
+            ask_while_allowed(load, c);
             if (c->step == STEP_FAILED) {
                 note_failure(load, c);
             }
@@ -346,8 +306,9 @@ static void run(struct load *load)
 static void report(const struct load *load, double seconds)
 {
     static const char *const names[FAILURE_COUNT] = {
-        [FAILURE_CONNECT] = "connect", [FAILURE_TLS] = "tls",     [FAILURE_TERMS] = "terms",
-        [FAILURE_SHORT] = "short",     [FAILURE_WRONG] = "wrong", [FAILURE_TIMEOUT] = "timeout",
+        [FAILURE_CONNECT] = "connect", [FAILURE_TLS] = "tls",         [FAILURE_TERMS] = "terms",
+        [FAILURE_SHORT] = "short",     [FAILURE_WRONG] = "wrong",     [FAILURE_STATUS] = "status",
+        [FAILURE_RESET] = "reset",     [FAILURE_TIMEOUT] = "timeout",
     };
     printf("{\"mode\": \"%s\", \"operations\": %" PRIu64 ", \"failed\": %" PRIu64
            ", \"connections\": %" PRIu64,
@@ -378,7 +339,7 @@ static void apply_mode(struct load *load)
     struct options *options = &load->options;
     if (options->mode == MODE_BULK) {
         options->count = options->connections;
-        target_ask_for(&load->target, options->bytes / options->connections);
+        ask_for(load, options->bytes / options->connections);
     } else if (options->mode == MODE_IDLE) {
         options->count = options->connections;
     }
@@ -390,9 +351,7 @@ int main(int argc, char **argv)
     if (load == NULL) {
         fail("memory");
     }
-    load->options =
-        (struct options){.count = 1000, .connections = 64, .timeout = 60, .server_name = "bench.test"};
-    parse(&load->options, argc, argv);
+    options_parse(&load->options, argc, argv);
     prepare(load);
     load->deadline = now() + (double)load->options.timeout;
     if (load->options.mode != MODE_HANDSHAKE) {

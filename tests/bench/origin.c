@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REQUEST_MAX 512
+#define REQUEST_MAX 4096
 #define EVENTS_MAX  256
 
 enum kind { KIND_INPUT, KIND_LISTENER, KIND_PEER };
@@ -102,6 +102,16 @@ static bool answer_count(struct origin *origin, struct peer *peer)
     return send(peer->fd, text, (size_t)all, MSG_NOSIGNAL) == all;
 }
 
+/* The last segment of the path: routes put prefixes in front of it. */
+static bool size_asked_for(const char *request, uint64_t *size)
+{
+    const char *end = strstr(request, " HTTP/1.1\r\n");
+    const char *slash = end == NULL ? NULL : memrchr(request, '/', (size_t)(end - request));
+    int used = 0;
+    return strncmp(request, "GET /", 5) == 0 && slash != NULL &&
+           sscanf(slash, "/%" SCNu64 "%n", size, &used) == 1 && slash + used == end;
+}
+
 /* A request is there as a whole: what it asks for. */
 static bool begin_answer(struct origin *origin, struct peer *peer)
 {
@@ -109,7 +119,7 @@ static bool begin_answer(struct origin *origin, struct peer *peer)
     if (strncmp(peer->request, "GET /count ", 11) == 0) {
         return answer_count(origin, peer);
     }
-    if (sscanf(peer->request, "GET /%" SCNu64 " HTTP/1.1", &size) != 1) {
+    if (!size_asked_for(peer->request, &size)) {
         return false;
     }
     if (!peer->counted) {
@@ -147,7 +157,9 @@ static bool answer(struct origin *origin, struct peer *peer)
 {
     const unsigned char *bytes;
     size_t len = answer_at(&peer->answer, &origin->pattern, peer->sent, &bytes);
-    ssize_t sent = send(peer->fd, bytes, len, MSG_NOSIGNAL);
+    /* Header and body go out in common segments, as from a server that knows its answer. */
+    bool last = peer->sent + len == peer->answer.len;
+    ssize_t sent = send(peer->fd, bytes, len, MSG_NOSIGNAL | (last ? 0 : MSG_MORE));
     if (sent < 0) {
         return errno == EAGAIN;
     }

@@ -6,14 +6,25 @@ import subprocess
 
 from processes import Failure, Proxy, free_ports
 
+TCP = ("one-way", "mutual", "rsa")
+HTTP = ("http", "http-plain", "http-mutual", "routes-10", "routes-1000")
+MUTUAL = ("mutual", "script", "log", "http-mutual", "http-script")
+ROUTES = {"routes-10": (5, 2), "routes-1000": (50, 20)}  # hosts, and paths of each
+POOL = 200  # connections kept to the origin
 INSTALL = "docker/install-deps bench"
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-class Subject:
-    """One proxy of a run. `services` are what it can serve: one-way, mutual, script, log, rsa."""
+def routes(service):
+    """(host, path prefix) of each route of a service."""
+    hosts, paths = ROUTES[service]
+    return [(f"h{host}.bench.test", f"/p{path}") for path in range(paths) for host in range(hosts)]
 
-    services = ("one-way", "mutual", "rsa")
+
+class Subject:
+    """One proxy of a run. `services` are what it can serve: plain TCP behind TLS, and HTTP (see TCP and HTTP)."""
+
+    services = TCP + HTTP
 
     def __init__(self, name, folder, origin_port, cpu):
         self.name, self.folder, self.origin, self.cpu = name, folder, origin_port, cpu
@@ -41,40 +52,71 @@ class Subject:
         raise NotImplementedError
 
 
+def is_http(service):
+    return service.startswith(("http", "routes"))
+
+
 class Lb(Subject):
     """`log` is `mutual` with a line in a file for each connection."""
 
-    services = ("one-way", "mutual", "rsa", "script", "log")
+    services = TCP + HTTP + ("script", "log", "http-script")
 
-    def __init__(self, name, folder, origin_port, cpu, binary):
+    def __init__(self, name, folder, origin_port, cpu, binary, notes):
         self.binary = binary
         super().__init__(name, folder, origin_port, cpu)
+        self._leave_out_http(notes)
+
+    def _leave_out_http(self, notes):
+        """An older lb to compare with may not know HTTP: it is measured in what it knows."""
+        config = self.folder / f"{self.name}-check.ini"
+        config.write_text(self.config(), encoding="ascii")
+        check = subprocess.run([self.binary, "check", "-f", config], capture_output=True, text=True, timeout=30,
+                               check=False)
+        if check.returncode:
+            problem = (check.stdout + check.stderr).strip().splitlines()[:1]
+            notes.append(f"{self.name} is not measured with HTTP: {''.join(problem)}")
+            self.services = tuple(service for service in self.services if not is_http(service))
 
     def config(self):
         listeners = "".join(self._listener(service, port) for service, port in self.ports.items())
+        pool = f"pool-connections = {POOL}\n" if any(map(is_http, self.ports)) else ""
         return (f"[global]\nworkers = 1\nlog = {self.folder}/{self.name}.log\n{listeners}\n"
-                f"[backend app]\nserver = a 127.0.0.1:{self.origin}\n")
+                f"[backend app]\n{pool}server = a 127.0.0.1:{self.origin}\n")
 
     def _listener(self, service, port):
-        certificate = self.folder / self.certificate(service)
-        mutual = service in ("mutual", "script", "log")
-        lines = [f"\n[listener {service}]", f"bind = 127.0.0.1:{port}", "protocol = tcp",
-                 f"tls = {'mutual' if mutual else 'one-way'}", f"certificate = {certificate}.crt {certificate}.key",
-                 f"log = {'yes' if service == 'log' else 'no'}", "backend = app"]
-        if mutual:
+        lines = [f"\n[listener {service}]", f"bind = 127.0.0.1:{port}",
+                 f"protocol = {'http' if is_http(service) else 'tcp'}", f"tls = {self._tls(service)}",
+                 f"log = {'yes' if service == 'log' else 'no'}"]
+        if service != "http-plain":
+            certificate = self.folder / self.certificate(service)
+            lines.append(f"certificate = {certificate}.crt {certificate}.key")
+        if is_http(service) and service != "http-plain":
+            lines.append("alpn = h2, http/1.1")
+        if service in MUTUAL:
             lines.append(f"client-ca = {self.folder}/client-ca.crt")
-        if service == "script":
-            lines.append(f"script = {HERE}/three_fields.lua")
+        if service in self.scripts:
+            lines.append(f"script = {HERE}/{self.scripts[service]}")
+        if service in ROUTES:
+            lines += [f"route = host={host} path={path} -> app" for host, path in routes(service)]
+        else:
+            lines.append("backend = app")
         return "\n".join(lines) + "\n"
+
+    scripts = {"script": "three_fields.lua", "http-script": "request_fields.lua"}
+
+    @staticmethod
+    def _tls(service):
+        return "off" if service == "http-plain" else "mutual" if service in MUTUAL else "one-way"
 
     def command(self, config):
         return [self.binary, "run", "-f", config.rename(config.with_suffix(".ini"))]
 
 
 class Haproxy(Subject):
-    """`script` is `mutual` with rules on two of the script's three facts (2.6 has no fetch for the third)."""
+    """`script` is `mutual` with rules on two of the script's three facts (2.6 has no fetch for the third);
+    `http-script` is a Lua action. Routes are a map file, as for so many of them they are to be."""
 
-    services = ("one-way", "mutual", "rsa", "script")
+    services = TCP + HTTP + ("script", "http-script")
 
     def __init__(self, name, folder, origin_port, cpu, bufsize=None):
         self.bufsize = bufsize
@@ -83,40 +125,85 @@ class Haproxy(Subject):
     def config(self):
         bufsize = f"  tune.bufsize {self.bufsize}\n" if self.bufsize else ""
         fronts = "".join(self._front(service, port) for service, port in self.ports.items())
-        return (f"global\n  nbthread 1\n  maxconn 9000\n{bufsize}"
+        return (f"global\n  nbthread 1\n  maxconn 9000\n{bufsize}  lua-load {HERE}/request_fields_haproxy.lua\n"
                 "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 120s\n  timeout server 120s\n"
-                f"{fronts}backend app\n  server a 127.0.0.1:{self.origin}\n")
+                f"{fronts}backend app\n  server a 127.0.0.1:{self.origin}\n"
+                "backend http-app\n  mode http\n  http-reuse always\n"
+                f"  server a 127.0.0.1:{self.origin} pool-max-conn {POOL}\n")
 
     def _front(self, service, port):
-        line = f"  bind 127.0.0.1:{port} ssl crt {self.folder}/{self.certificate(service)}.pem"
-        if service in ("mutual", "script"):
+        line = f"  bind 127.0.0.1:{port}"
+        if service != "http-plain":
+            line += f" ssl crt {self.folder}/{self.certificate(service)}.pem"
+        if service in MUTUAL:
             line += f" verify required ca-file {self.folder}/client-ca.crt"
+        if is_http(service):
+            return f"frontend {service}\n{line}{self._http(service)}"
         if service == "script":
             line += ("\n  tcp-request content reject unless { ssl_c_s_dn(OU) -m str payments }"
                      " { ssl_c_der,sha2(256),hex -m len 64 }")
         return f"frontend {service}\n{line}\n  default_backend app\n"
+
+    def _http(self, service):
+        lines = ["" if service == "http-plain" else " alpn h2,http/1.1", "  mode http", "  option forwardfor"]
+        if service == "http-script":
+            lines.append("  http-request lua.decide")
+        if service in ROUTES:
+            table = self.folder / f"{self.name}-{service}.map"
+            table.write_text("".join(f"{host}{path}/ http-app\n" for host, path in routes(service)), encoding="ascii")
+            lines.append(f"  use_backend %[base,map_beg({table})]")
+        else:
+            lines.append("  default_backend http-app")
+        return "\n".join(lines) + "\n"
 
     def command(self, config):
         return ["haproxy", "-db", "-f", config]
 
 
 class Nginx(Subject):
-    """The stream module; the server sections share one worker."""
+    """The stream module, and HTTP; the server sections share one worker."""
 
     def config(self):
         module = nginx_stream_module()
-        servers = "".join(self._server(service, port) for service, port in self.ports.items())
+        tcp = "".join(self._server(service, port) for service, port in self.ports.items() if not is_http(service))
+        http = "".join(self._http(service, port) for service, port in self.ports.items() if is_http(service))
+        folders = "".join(f"  {kind}_temp_path {self.folder}/nginx-{kind};\n"
+                          for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         return (f"{f'load_module {module};' if module else ''}\n"
                 f"daemon off;\nworker_processes 1;\nworker_rlimit_nofile 20000;\npid {self.folder}/nginx.pid;\n"
                 "events { worker_connections 10000; }\n"
-                f"stream {{\n  ssl_protocols TLSv1.2 TLSv1.3;\n{servers}}}\n")
+                f"stream {{\n  ssl_protocols TLSv1.2 TLSv1.3;\n{tcp}}}\n"
+                f"http {{\n  access_log off;\n  ssl_protocols TLSv1.2 TLSv1.3;\n{folders}"
+                "  keepalive_requests 1000000000;\n  keepalive_timeout 300s;\n  server_names_hash_max_size 4096;\n"
+                f"  upstream app {{ server 127.0.0.1:{self.origin}; keepalive {POOL};"
+                " keepalive_requests 1000000000; }\n"
+                "  proxy_http_version 1.1;\n  proxy_max_temp_file_size 0;\n"
+                "  proxy_set_header Connection \"\";\n  proxy_set_header Host $host;\n"
+                "  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+                f"{http}}}\n")
+
+    def _tls(self, service):
+        certificate = self.folder / self.certificate(service)
+        verify = (f" ssl_verify_client on; ssl_client_certificate {self.folder}/client-ca.crt;"
+                  if service in MUTUAL else "")
+        return f" ssl_certificate {certificate}.crt; ssl_certificate_key {certificate}.key;{verify}"
 
     def _server(self, service, port):
-        certificate = self.folder / self.certificate(service)
-        verify = (f"ssl_verify_client on; ssl_client_certificate {self.folder}/client-ca.crt;"
-                  if service == "mutual" else "")
-        return (f"  server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}.crt;"
-                f" ssl_certificate_key {certificate}.key; {verify} proxy_pass 127.0.0.1:{self.origin}; }}\n")
+        return (f"  server {{ listen 127.0.0.1:{port} ssl;{self._tls(service)}"
+                f" proxy_pass 127.0.0.1:{self.origin}; }}\n")
+
+    def _http(self, service, port):
+        if service not in ROUTES:
+            plain = service == "http-plain"
+            return (f"  server {{ listen 127.0.0.1:{port}{'' if plain else ' ssl http2'};"
+                    f"{'' if plain else self._tls(service)} location / {{ proxy_pass http://app; }} }}\n")
+        locations = {}
+        for host, path in routes(service):
+            locations[host] = locations.get(host, "") + f"    location {path}/ {{ proxy_pass http://app; }}\n"
+        servers = "".join(f"  server {{ listen 127.0.0.1:{port} ssl http2; server_name {host};{self._tls(service)}\n"
+                          f"{text}    location / {{ return 404; }}\n  }}\n" for host, text in locations.items())
+        return (f"  server {{ listen 127.0.0.1:{port} ssl http2 default_server; server_name _;{self._tls(service)}"
+                f" return 404; }}\n{servers}")
 
     def command(self, config):
         return ["nginx", "-p", f"{self.folder}/", "-e", self.folder / "nginx.err", "-c", config]
@@ -146,7 +233,7 @@ def subjects(folder, origin_ports, cpu, lb, other_lb, notes):
         if binary and not (os.path.isfile(binary) and os.access(binary, os.X_OK)):
             notes.append(f"{name} is not measured: {binary} is not there. To build it: make")
         elif binary:
-            found.append(Lb(name, folder, next(ports), cpu, pathlib.Path(binary).resolve()))
+            found.append(Lb(name, folder, next(ports), cpu, pathlib.Path(binary).resolve(), notes))
     if shutil.which("haproxy"):
         found.append(Haproxy("haproxy", folder, next(ports), cpu))
         found.append(Haproxy("haproxy-64k", folder, next(ports), cpu, bufsize=65536))
