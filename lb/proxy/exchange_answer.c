@@ -98,11 +98,31 @@ static bool fill_head(struct http_head *head, unsigned status, struct slice head
     return !type || http_head_add(head, SLICE_LITERAL("content-type"), slice_of(type));
 }
 
-/* The answer is out. What of the request is still to come is dropped, or the connection ends. */
+#define DROP_MAX (64 * 1024)
+
+/* A small body that is on its way anyhow is read and dropped; for anything else the connection ends (RFC 9112
+ * section 9.3), so that nothing of it is taken for a request. */
+static bool body_is_dropped(const struct exchange *exchange)
+{
+    const struct http_head *head = exchange->request;
+    bool broken = exchange->reason == REASON_REQUEST_INVALID || exchange->reason == REASON_TIMEOUT_BODY ||
+                  exchange->reason == REASON_TIMEOUT_HEADER;
+    return !broken && head->content_length >= 0 && head->content_length <= DROP_MAX &&
+           !http_head_find(head, HEADER_EXPECT);
+}
+
 static void after_answer(struct exchange *exchange)
 {
-    if (exchange->state != EXCHANGE_DONE)
-        exchange_finish(exchange, exchange->reason ? exchange->reason : REASON_ANSWERED);
+    if (exchange->state == EXCHANGE_DONE)
+        return;
+    if (exchange->reason == REASON_NONE)
+        exchange->reason = REASON_ANSWERED;
+    if (exchange->request_ended || exchange->close || exchange->http->h2) {
+        exchange_finish(exchange, exchange->reason);
+        return;
+    }
+    exchange_enter(exchange, EXCHANGE_DRAIN);
+    exchange_resume_client(exchange);
 }
 
 static void put_out(struct exchange *exchange, struct http_head *head, struct slice body)
@@ -127,7 +147,7 @@ void exchange_reply(struct exchange *exchange, unsigned status, struct slice hea
     char buffer[ANSWER_MAX];
     exchange->own = true;
     exchange->status = status;
-    if (!exchange->request_ended) /* RFC 9112 section 9.3: the rest is not read */
+    if (!exchange->request_ended && !body_is_dropped(exchange))
         exchange->close = true;
     if (!body.data)
         body = default_body(exchange, status, buffer, &type);

@@ -455,44 +455,52 @@ static void wants_more(struct http_conn *http)
     http_touch(http);
 }
 
-static void decode(struct http_conn *http, struct slice *bytes)
+/* One event; false when nothing more comes of these bytes. */
+static bool decode(struct http_conn *http, struct slice *bytes)
 {
     struct front_h1 *h1 = http->h1;
     if (h1->reading == READ_HEAD && !h1->head)
         h1->head = head_pool_take(&http->conn->thread->http->heads);
     if (h1->reading == READ_HEAD && !h1->head) {
         conn_close(http->conn, REASON_NO_MEMORY);
-        return;
+        return false;
     }
     struct h1_result result = h1_decode(h1->decoder, bytes, h1->head);
     switch (result.event) {
-    case H1_MORE: wants_more(http); break;
+    case H1_MORE: wants_more(http); return false;
     case H1_HEAD: request_head(http, result.ends); break;
     case H1_BODY: exchange_body(h1->exchange, result.body); break;
     case H1_END: request_end(http); break;
     case H1_INVALID: invalid(http); break;
     }
+    return true;
 }
 
-static void feed_some(struct http_conn *http, struct slice *bytes)
+static bool feed_some(struct http_conn *http, struct slice *bytes)
 {
     struct slice all = *bytes;
     switch (http->h1->reading) {
-    case READ_HEAD:
-    case READ_BODY: decode(http, bytes); return;
-    case READ_HOLD: keep(http, all); break;
-    case READ_RAW: exchange_body(http->h1->exchange, all); break;
+    case READ_HEAD: return all.len > 0 && decode(http, bytes);
+    case READ_BODY: return decode(http, bytes); /* its end may need no further byte */
+    case READ_HOLD:
+        if (all.len > 0)
+            keep(http, all);
+        break;
+    case READ_RAW:
+        if (all.len > 0)
+            exchange_body(http->h1->exchange, all);
+        break;
     case READ_NOTHING: break;
     }
-    bytes->len = 0;
+    return false;
 }
 
 static void feed(struct http_conn *http, struct slice bytes)
 {
     struct conn *conn = http->conn;
     http->h1->feeding = true;
-    while (bytes.len > 0 && is_open(conn))
-        feed_some(http, &bytes);
+    while (is_open(conn) && feed_some(http, &bytes))
+        ;
     if (conn->http)
         http->h1->feeding = false;
 }

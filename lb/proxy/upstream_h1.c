@@ -201,12 +201,10 @@ static void on_data(struct stream *stream, struct slice in)
         return;
     }
     conn->begun = true;
-    while (in.len > 0 && !conn->gone && upstream->events) {
-        if (conn->tunnel) {
+    while (!conn->gone && upstream->events) { /* the end may be told without a further byte */
+        if (conn->tunnel && in.len > 0)
             upstream->events->body(upstream->owner, in);
-            return;
-        }
-        if (!read_some(conn, &in))
+        if (conn->tunnel || !read_some(conn, &in))
             return;
     }
 }
