@@ -16,7 +16,8 @@ static struct pool_server **bucket_of(struct pool *pool, const struct server *se
     return &pool->servers[((uintptr_t)server >> 6) % POOL_BUCKETS];
 }
 
-struct pool_server *pool_server_get(struct pool *pool, const struct backend *backend, const struct member *member)
+struct pool_server *pool_server_get(struct pool *pool, const struct backend *backend,
+                                    const struct member *member)
 {
     struct pool_server **bucket = bucket_of(pool, member->server), *found = *bucket;
     while (found && (found->server != member->server || found->backend != backend))
@@ -125,8 +126,8 @@ bool upstream_reused(const struct upstream *upstream)
     return upstream->reused;
 }
 
-enum stream_written upstream_request(struct upstream *upstream, const struct http_head *head, struct slice path,
-                                     struct slice body, bool ends)
+enum stream_written upstream_request(struct upstream *upstream, const struct http_head *head,
+                                     struct slice path, struct slice body, bool ends)
 {
     return upstream->ops->request(upstream, head, path, body, ends);
 }

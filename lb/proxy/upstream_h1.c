@@ -8,8 +8,9 @@
 #include "lb/proxy/upstream_parts.h"
 
 /* What a server's head may be: lb trusts its servers with more than its clients. */
-static const struct http_limits answer_limits = {
-    .header_bytes = 256 * 1024, .header_count = 1000, .uri_bytes = 64 * 1024};
+static const struct http_limits answer_limits = {.header_bytes = 256 * 1024,
+                                                 .header_count = 1000,
+                                                 .uri_bytes = 64 * 1024};
 
 struct h1_conn {
     struct upstream upstream; /* first */
@@ -22,15 +23,15 @@ struct h1_conn {
     struct h1_decoder *decoder;
     struct http_head *head; /* being read */
     uint64_t idle_ms;
-    bool used;         /* has served before */
+    bool used; /* has served before */
     bool idle;
-    bool chunked;      /* the request that is being sent */
-    bool sent;         /* the request is complete */
-    bool begun;        /* a byte of the answer has come */
-    bool answered;     /* the answer is complete */
-    bool reusable;     /* as far as the answer says */
+    bool chunked;  /* the request that is being sent */
+    bool sent;     /* the request is complete */
+    bool begun;    /* a byte of the answer has come */
+    bool answered; /* the answer is complete */
+    bool reusable; /* as far as the answer says */
     bool upgrade, tunnel;
-    bool gone;         /* its stream is closing */
+    bool gone; /* its stream is closing */
 };
 
 static struct h1_conn *conn_of(struct upstream *upstream)
@@ -370,8 +371,8 @@ static enum stream_written write_piece(struct h1_conn *conn, struct slice bytes)
     return ended_so == STREAM_WROTE ? wrote : ended_so;
 }
 
-static enum stream_written h1_request(struct upstream *upstream, const struct http_head *head, struct slice path,
-                                      struct slice body, bool ends)
+static enum stream_written h1_request(struct upstream *upstream, const struct http_head *head,
+                                      struct slice path, struct slice body, bool ends)
 {
     struct h1_conn *conn = conn_of(upstream);
     struct http_out *out = &conn->pool->thread->out;
@@ -495,8 +496,8 @@ static struct h1_conn *connect_new(struct pool *pool, const struct member *membe
     return conn;
 }
 
-struct upstream *h1_open(struct pool *pool, const struct backend *backend, const struct member *member, bool fresh,
-                         bool idempotent, int *error)
+struct upstream *h1_open(struct pool *pool, const struct backend *backend, const struct member *member,
+                         bool fresh, bool idempotent, int *error)
 {
     struct pool_server *server = pool_server_get(pool, backend, member);
     struct h1_conn *conn = server && !fresh ? take_idle(server, idempotent) : NULL;

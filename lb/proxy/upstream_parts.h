@@ -45,21 +45,22 @@ struct pool {
 };
 
 /* NULL: out of memory. */
-struct pool_server *pool_server_get(struct pool *pool, const struct backend *backend, const struct member *member);
+struct pool_server *pool_server_get(struct pool *pool, const struct backend *backend,
+                                    const struct member *member);
 /* A connection is there, or has closed: a retired pool goes with its last one. */
 void pool_hold(struct pool *pool);
 void pool_drop(struct pool *pool);
 
 /* upstream_h1.c */
-struct upstream *h1_open(struct pool *pool, const struct backend *backend, const struct member *member, bool fresh,
-                         bool idempotent, int *error);
+struct upstream *h1_open(struct pool *pool, const struct backend *backend, const struct member *member,
+                         bool fresh, bool idempotent, int *error);
 void h1_close_idle(struct pool_server *server, uint64_t idle_since_ms); /* those idle since then or longer */
 void h1_move_idle(struct pool *from, struct pool_server *server, struct pool *to, struct pool_server *target,
                   const struct member *member);
 
 /* upstream_h2.c */
-struct upstream *h2_open(struct pool *pool, const struct backend *backend, const struct member *member, bool fresh,
-                         int *error);
+struct upstream *h2_open(struct pool *pool, const struct backend *backend, const struct member *member,
+                         bool fresh, int *error);
 void h2_close_idle(struct pool_server *server, uint64_t idle_since_ms);
 /* No more requests: what runs finishes. */
 void h2_retire(struct pool_server *server);
