@@ -19,6 +19,7 @@ struct h1_decoder {
     struct slice body;      /* that llhttp found in the piece */
     struct h1_error error;
     struct h1_error deferred; /* llhttp's, until the checks have read the word that it does not know */
+    uint8_t deferred_at;      /* enum h1_at: that word */
     bool headed, completed;   /* llhttp has reported the head, or the end, of the message */
     bool head_request, upgrade;
     uint8_t name_len; /* of the trailer that is being read */
@@ -180,6 +181,13 @@ static const llhttp_settings_t *settings(void)
 
 /* ---- handing pieces to llhttp ---- */
 
+/* llhttp's complaint holds unless the checks find the word malformed. */
+static void defer(struct h1_decoder *decoder, enum h1_at word, unsigned status, const char *text)
+{
+    decoder->deferred = (struct h1_error){status, text};
+    decoder->deferred_at = (uint8_t)word;
+}
+
 /* llhttp knows methods by their names and gives up on the first byte of another one; whether that is a method
  * at all shows only later. The same goes for versions. */
 static void parser_failed(struct h1_decoder *decoder, llhttp_errno_t code)
@@ -188,8 +196,8 @@ static void parser_failed(struct h1_decoder *decoder, llhttp_errno_t code)
     if (!text || !*text)
         text = "not HTTP/1";
     switch (code) {
-    case HPE_INVALID_METHOD: decoder->deferred = (struct h1_error){501, "the method is not known"}; return;
-    case HPE_INVALID_VERSION: decoder->deferred = (struct h1_error){505, text}; return;
+    case HPE_INVALID_METHOD: defer(decoder, H1_AT_METHOD, 501, "the method is not known"); return;
+    case HPE_INVALID_VERSION: defer(decoder, H1_AT_VERSION, 505, text); return;
     /* The checks know "HTTP/1.": this is a method of another protocol of llhttp's. */
     case HPE_INVALID_CONSTANT: refuse(decoder, 501, text); return;
     default: refuse(decoder, 400, text); return;
@@ -215,8 +223,7 @@ static void feed(struct h1_decoder *decoder, const char *bytes, size_t len)
 static void settle(struct h1_decoder *decoder)
 {
     const struct h1_check *check = &decoder->check;
-    bool undecided = check->at == H1_AT_METHOD || check->at == H1_AT_VERSION;
-    if (decoder->deferred.text && !undecided)
+    if (decoder->deferred.text && check->at != decoder->deferred_at)
         refuse(decoder, decoder->deferred.status, decoder->deferred.text);
     if (check->error.text)
         refuse(decoder, check->error.status, check->error.text);
