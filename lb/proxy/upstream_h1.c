@@ -134,14 +134,9 @@ static void deliver_head(struct h1_conn *conn, bool ends)
     struct upstream *upstream = &conn->upstream;
     struct http_head *head = conn->head;
     conn->head = NULL;
-    if (head->status == 101)
-        conn->tunnel = true;
-    if (ends) {
-        conn->answered = true;
-        conn->reusable = conn->reusable && head->keep_alive;
-    } else if (head->status >= 200) {
-        conn->reusable = head->keep_alive;
-    }
+    conn->tunnel = head->status == 101;
+    conn->answered = ends;
+    conn->reusable = head->keep_alive && (conn->reusable || !ends);
     upstream->events->head(upstream->owner, head, ends);
 }
 
@@ -151,7 +146,7 @@ static void deliver_end(struct h1_conn *conn)
     struct http_head *trailers = conn->head;
     conn->head = NULL;
     conn->answered = true;
-    if (trailers && trailers->count == 0) {
+    if (trailers && http_head_field_count(trailers) == 0) {
         head_pool_give(conn->pool->thread->heads, trailers);
         trailers = NULL;
     }
@@ -175,11 +170,12 @@ static bool read_some(struct h1_conn *conn, struct slice *in)
         return false;
     }
     struct h1_result result = h1_decode(conn->decoder, in, conn->head);
-    if (result.event == H1_END || (result.event == H1_HEAD && result.ends))
-        conn->reusable = in->len == 0; /* what follows a whole answer belongs to nobody */
+    bool ends = result.ends && conn->head->status >= 200; /* after 1xx the answer is yet to come */
+    if ((result.event == H1_END || ends) && in->len > 0)
+        conn->reusable = false; /* what follows a whole answer belongs to nobody */
     switch (result.event) {
     case H1_MORE: return false;
-    case H1_HEAD: deliver_head(conn, result.ends); return !result.ends;
+    case H1_HEAD: deliver_head(conn, ends); return !ends;
     case H1_BODY: upstream->events->body(upstream->owner, result.body); return true;
     case H1_END: deliver_end(conn); return false;
     case H1_INVALID: invalid(conn); return false;
