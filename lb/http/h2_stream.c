@@ -10,8 +10,8 @@
 /* What a session packs without being asked to send. More stays in queues, where its source sees it. */
 #define AHEAD (64u * 1024)
 
-/* `output` gets pieces of about this size. */
-#define PIECE (256u * 1024)
+/* `output` gets pieces of about this size, which the caches hold on their way through TLS. */
+#define PIECE (64u * 1024)
 
 /* ---- life ---- */
 
