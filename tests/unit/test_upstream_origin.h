@@ -48,6 +48,7 @@ struct asker {
     struct upstream_failure failure;
     enum told told;
     bool closed;
+    struct asker *next; /* for tests with two */
 };
 
 /* ---- the owner ---- */
