@@ -5,8 +5,8 @@
 /* As with body bytes: more is packed only when the owner sends. */
 #define AHEAD (64u * 1024)
 
-/* An idle session keeps no buffer, a running one a small one. */
-#define KEEP (64u * 1024)
+/* An idle session keeps no buffer, a running one what a piece needs. */
+#define KEEP (128u * 1024)
 
 /* Acknowledgements of PING and SETTINGS that wait; nghttp2 ends the session at more. */
 #define ACKS_MAX     256
@@ -540,6 +540,8 @@ void h2_send(struct h2_session *session)
             break;
         turn -= session->out.len >= AHEAD; /* long bodies are sent to their end */
         flush(session);
+        if (!session->freed && session->events.blocked && session->events.blocked(session->owner))
+            break;
     }
     session->sending = false;
     leave(session);

@@ -249,6 +249,23 @@ bool http_head_add(struct http_head *head, struct slice name, struct slice value
     return true;
 }
 
+bool http_head_add_known(struct http_head *head, enum field_id id, struct slice value)
+{
+    struct slice name = field_name_slice(id);
+    struct span name_at, value_at;
+    if (!http_head_put(head, value, &value_at) || !http_head_put(head, name, &name_at))
+        return false;
+    struct http_field *field = new_field(head);
+    if (!field)
+        return false;
+    *field = (struct http_field){.name_at = name_at.at,
+                                 .name_len = (uint16_t)name_at.len,
+                                 .value = value_at,
+                                 .id = (uint8_t)id,
+                                 .exact = true};
+    return true;
+}
+
 const struct http_field *http_head_find(const struct http_head *head, enum field_id id)
 {
     for (unsigned i = 0; i < head->count; i++)

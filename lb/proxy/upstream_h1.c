@@ -112,7 +112,7 @@ static void take_end(struct h1_link *link, struct slice rest)
     struct http_head *trailers = link->head;
     link->head = NULL;
     answer_whole(link, rest);
-    if (trailers && trailers->count == 0) {
+    if (trailers && http_head_field_count(trailers) == 0) {
         head_pool_give(heads(link), trailers);
         trailers = NULL;
     }

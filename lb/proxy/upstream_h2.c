@@ -516,6 +516,7 @@ static bool begin(struct h2_link *link, struct pool_server *home, const struct m
         .session_window = SESSION_WINDOW,
         .limits = {ANSWER_HEADER_BYTES, ANSWER_HEADER_COUNT, ANSWER_HEADER_BYTES},
         .heads = home->pool->thread->heads,
+        .held = &home->pool->thread->net->held,
     };
     link->session = h2_new(&settings, &session_events, link);
     if (link->session && link_connect(&link->link, home, &member->addr, &h2_link_events, error))
