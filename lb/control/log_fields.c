@@ -23,9 +23,9 @@ static void name(struct log_fields *line, const char *key)
         text_addc(&line->text, line->json ? ',' : ' ');
     line->first = false;
     if (line->json)
-        text_addf(&line->text, "\"%s\":", key);
-    else
-        text_addf(&line->text, "%s=", key);
+        text_addc(&line->text, '"');
+    text_adds(&line->text, key);
+    text_adds(&line->text, line->json ? "\":" : "=");
 }
 
 void log_add(struct log_fields *line, const char *key, struct slice value)
@@ -61,7 +61,9 @@ void log_add_members(struct log_fields *line, const char *key, const char *membe
     if (!members)
         return;
     name(line, key);
-    text_addf(&line->text, "{%s}", members);
+    text_addc(&line->text, '{');
+    text_adds(&line->text, members);
+    text_addc(&line->text, '}');
 }
 
 void log_addw(struct log_fields *line, const char *key, const char *word)
