@@ -151,6 +151,17 @@ void addr_host(const struct addr *addr, char *out)
         memcpy(out, "unix", 5);
 }
 
+static void format_port(const char *host, unsigned port, char *out)
+{
+    struct text text;
+    bool brackets = strchr(host, ':');
+    text_init(&text, out, ADDR_TEXT_MAX);
+    text_adds(&text, brackets ? "[" : "");
+    text_adds(&text, host);
+    text_adds(&text, brackets ? "]:" : ":");
+    text_addu(&text, port);
+}
+
 void addr_format(const struct addr *addr, char *out)
 {
     char host[ADDR_TEXT_MAX];
@@ -158,10 +169,8 @@ void addr_format(const struct addr *addr, char *out)
     if (addr->sa.sa_family == AF_UNIX)
         /* The kernel does not terminate the path of a peer that fills the field. */
         snprintf(out, ADDR_TEXT_MAX, "unix:%.*s", (int)sizeof(addr->un.sun_path), addr->un.sun_path);
-    else if (strchr(host, ':'))
-        snprintf(out, ADDR_TEXT_MAX, "[%.46s]:%u", host, addr_port(addr));
     else
-        snprintf(out, ADDR_TEXT_MAX, "%.46s:%u", host, addr_port(addr));
+        format_port(host, addr_port(addr), out);
 }
 
 unsigned addr_port(const struct addr *addr)
