@@ -417,7 +417,7 @@ static void request_end(struct http_conn *http)
     struct http_head *trailers = h1->head;
     h1->head = NULL;
     h1->reading = READ_HOLD;
-    if (trailers && trailers->count == 0) {
+    if (trailers && http_head_field_count(trailers) == 0) {
         head_pool_give(&http->conn->thread->http->heads, trailers);
         trailers = NULL;
     }

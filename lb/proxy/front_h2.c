@@ -101,6 +101,12 @@ static void on_output(void *owner, struct slice bytes)
         conn_close(conn, REASON_CLIENT_RESET);
 }
 
+static bool on_blocked(void *owner)
+{
+    const struct http_conn *http = owner;
+    return !is_open(http->conn) || stream_blocked(http->conn->client);
+}
+
 static void on_goaway(void *owner)
 {
     struct http_conn *http = owner;
@@ -115,6 +121,7 @@ static const struct h2_events h2_front_events = {
     .closed = on_closed,
     .drained = on_drained,
     .output = on_output,
+    .blocked = on_blocked,
     .goaway = on_goaway,
 };
 
@@ -135,12 +142,28 @@ static void h2_answer_head(struct exchange *exchange, struct http_head *head, bo
     http_mark_dirty(exchange->http);
 }
 
+/* A long body goes out piece by piece from where it lies: what the client and its windows take is queued nowhere. */
+#define PIECE (64u * 1024)
+
+static size_t write_piece(struct exchange *exchange, struct slice bytes)
+{
+    struct conn *conn = exchange->conn;
+    size_t queued = h2_write(stream_of(exchange), bytes);
+    if (bytes.len == PIECE && !stream_blocked(conn->client))
+        h2_send(exchange->http->h2);
+    return queued;
+}
+
 static bool h2_answer_body(struct exchange *exchange, struct slice bytes)
 {
-    if (!exchange->stream)
-        return true;
-    size_t queued = h2_write(stream_of(exchange), bytes);
-    http_mark_dirty(exchange->http);
+    size_t queued = 0;
+    while (bytes.len > 0 && exchange->stream) {
+        size_t len = bytes.len < PIECE ? bytes.len : PIECE;
+        queued = write_piece(exchange, slice_make(bytes.data, len));
+        bytes = slice_make(bytes.data + len, bytes.len - len);
+    }
+    if (exchange->stream)
+        http_mark_dirty(exchange->http);
     return queued < H2_HIGH;
 }
 
