@@ -234,7 +234,6 @@ def test_the_servers_100_reaches_a_client_that_waits_for_it(front):
         assert wire.head().status == 100
         wire.send(b"body")
         assert wire.answer().body == b"POST / body"
-        assert wire.ask("GET", "/", ("Expect", "100-continue")).status in (200, 417) if False else True
 
 
 def test_a_server_that_refuses_before_100_is_heard_and_no_body_is_awaited(front):
@@ -303,7 +302,9 @@ def test_a_client_that_leaves_in_its_body_frees_the_server(front, lb, leave):
     assert line["end"] in ("client-reset", "client-closed") and line["bytes_in"] == 4
 
 
-def test_half_a_request_body_never_looks_whole_to_the_server(front):
+@pytest.mark.parametrize("fields,body", [("Content-Length: 1000", b"half"), ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n")],
+                         ids=["length", "chunked"])
+def test_half_a_request_body_never_looks_whole_to_the_server(front, fields, body):
     cuts = []
 
     def handler(message, wire, _):
@@ -311,20 +312,16 @@ def test_half_a_request_body_never_looks_whole_to_the_server(front):
             wire.read_body(message, False)
         except (web.Cut, OSError) as error:
             cuts.append(error)
-    for fields, body in (("Content-Length: 1000", b"half"), ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n")):
-        if not hasattr(front, "port"):
-            front(handler, body=False)
-        with front.wire() as wire:
-            wire.send(f"POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n", body)
-            wire.sock.shutdown(socket.SHUT_WR)
-            with pytest.raises((web.Cut, OSError, AssertionError)):
-                assert wire.answer().status >= 400
-                raise AssertionError("an error: as good")
-    until(lambda: len(cuts) == 2, "two cut requests")
+    with front(handler, body=False).wire() as wire:
+        wire.send(f"POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n", body)
+        front.origin.wait_received()
+        wire.sock.shutdown(socket.SHUT_WR)
+        with pytest.raises((web.Cut, OSError)):
+            wire.answer()
+    until(lambda: cuts, "a cut request")
 
 
 def test_a_client_that_leaves_before_the_answer_frees_the_server(front, lb):
-    go = threading.Event()
     front(lambda message, wire, _: wire.sock.recv(1) and None)
     wire = front.wire()
     wire.send(web.request())
@@ -332,7 +329,6 @@ def test_a_client_that_leaves_before_the_answer_frees_the_server(front, lb):
     reset(wire.sock)
     front.origin.wait_idle()
     assert lb.wait_connection(listener="main")["end"] == "client-reset"
-    go.set()
 
 
 def test_a_client_that_leaves_in_the_answer_frees_the_server(front, lb):
@@ -554,7 +550,8 @@ def test_a_silent_tunnel_lives_as_long_as_timeout_idle_allows(front, lb):
         wire.send(ws_frame(b"still here"))
         assert ws_read(wire) == (2, b"still here")
         began = time.monotonic()
-        assert not wire.more()
+        with pytest.raises((web.Cut, ConnectionError)):
+            wire.exactly(1)
         assert time.monotonic() - began > 1
     assert lb.wait_connection(listener="main")["end"] == "timeout-idle"
 
@@ -582,8 +579,7 @@ def test_with_h2c_both_versions_are_served(front, lb):
         assert two.ask().body == b"GET / "
     with front.wire() as wire:
         assert wire.ask().body == b"GET / "
-    assert {line["protocol"] for line in lb.wait_connections(2)} == {"HTTP/2", "HTTP/1.1"} or \
-        {line["protocol"] for line in lb.wait_connections(2)} == {"h2", "http/1.1"}
+    assert {line["protocol"] for line in lb.wait_connections(2)} == {"HTTP/2", "HTTP/1.1"}
 
 
 def test_the_preface_in_pieces_is_a_preface(front):
@@ -755,7 +751,7 @@ def test_a_stream_that_the_server_resets_is_cut_for_the_client(grpc, lb):
             two.ask("GET", "/reset")
         assert two.ask().body == b"hello"
     with web.open_wire(grpc.port) as wire:
-        with pytest.raises(web.Cut):
+        with pytest.raises((web.Cut, ConnectionError)):
             wire.ask("GET", "/reset")
     assert all(line["end"] == "answer-cut" for line in lb.wait_connections(2, target="/reset"))
 
@@ -778,11 +774,11 @@ def test_nodes_http_2_is_served_with_many_streams(lb, pki, node):
     assert result["statuses"] == [200] * 50 and result["lengths"] == [1000] * 50 and not result["errors"]
 
 
-def test_nghttp_uploads_and_downloads(lb, pki, nginx):
+def test_nghttp_downloads_a_file(lb, nginx):
     port = free_port()
     lb.start(web.plain(port, nginx.port, h2c="yes"))
-    done = subprocess.run(["nghttp", "-m", "5", f"http://127.0.0.1:{port}/big"], capture_output=True, check=False, timeout=60)
-    assert done.returncode == 0 and done.stdout == (nginx.folder / "big").read_bytes() * 5
+    done = subprocess.run(["nghttp", f"http://127.0.0.1:{port}/big"], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0 and done.stdout == (nginx.folder / "big").read_bytes()
 
 
 # --- nginx ------------------------------------------------------------------------------------------------------------
