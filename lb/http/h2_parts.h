@@ -103,6 +103,11 @@ static inline bool h2_alive(const struct h2_session *session)
     return !session->failed && !session->freed;
 }
 
+/* ---- h2_callbacks.c ---- */
+
+/* Makes session->ng and submits what opens a connection. Not 0: out of memory. */
+int h2_session_make(struct h2_session *session);
+
 /* ---- h2_stream.c ---- */
 
 struct h2_stream *h2_stream_find(const struct h2_session *session, int32_t id);

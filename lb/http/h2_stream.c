@@ -54,6 +54,13 @@ static void grant_rest(struct h2_stream *stream)
         h2_doom(session, H2_INTERNAL_ERROR, "out of memory");
 }
 
+static void count_held(struct h2_stream *stream, size_t more, size_t less)
+{
+    size_t *held = stream->session->settings.held;
+    if (held)
+        *held += more - less;
+}
+
 void h2_stream_drop(struct h2_stream *stream)
 {
     struct h2_session *session = stream->session;
@@ -64,6 +71,7 @@ void h2_stream_drop(struct h2_stream *stream)
     }
     grant_rest(stream);
     unlink_stream(stream);
+    count_held(stream, 0, h2_queued(stream));
     head_pool_give(session->settings.heads, stream->head);
     head_pool_give(session->settings.heads, stream->trailers);
     free(stream->queue);
@@ -271,6 +279,7 @@ static bool enqueue(struct h2_stream *stream, struct slice bytes)
         return false;
     memcpy(stream->queue + stream->queue_len, bytes.data, bytes.len);
     stream->queue_len += bytes.len;
+    count_held(stream, bytes.len, 0);
     stream->filled |= h2_queued(stream) >= H2_LOW;
     return true;
 }
@@ -373,6 +382,7 @@ ssize_t h2_body_read(nghttp2_session *ng, int32_t id, uint8_t *unused, size_t ro
 static void take_queued(struct h2_stream *stream, size_t len)
 {
     stream->queue_at += len;
+    count_held(stream, 0, len);
     if (h2_queued(stream) == 0) {
         free(stream->queue);
         stream->queue = NULL;

@@ -10,8 +10,10 @@
 /* After this many bytes in full reads a stream lets the others of its thread go first. */
 #define SHARE_BYTES (1024 * 1024)
 
-/* With this much waiting for slow peers in one thread, reads get small, so that a pass adds little to it. */
+/* With this much waiting for slow peers in one thread, reads get small, so that a pass adds little to it.
+ * What flow control holds back is one client's doing more often than not: there the bound is low. */
 #define QUEUED_HIGH (64 * 1024 * 1024)
+#define HELD_HIGH   (2 * 1024 * 1024)
 #define INPUT_SMALL (16 * 1024)
 
 struct queued_write {
@@ -256,7 +258,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct stream *stream = handle->data;
     (void)suggested;
     buf->base = stream->thread->input;
-    buf->len = stream->thread->queued > QUEUED_HIGH ? INPUT_SMALL : NET_INPUT_MAX;
+    bool small = stream->thread->queued > QUEUED_HIGH || stream->thread->held > HELD_HIGH;
+    buf->len = small ? INPUT_SMALL : NET_INPUT_MAX;
 }
 
 /* On a hang-up libuv reports the end without reading, which hides a reset: a cut transfer would pass for a

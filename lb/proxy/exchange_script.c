@@ -280,7 +280,8 @@ static void concluded(struct exchange *exchange, const struct script_outcome *ou
     }
 }
 
-/* RFC 9110 section 10.1.1: a client that expects 100 sends nothing before it; the server is not asked any more. */
+/* RFC 9110 section 10.1.1: a client that expects 100 sends nothing before it; the server is not asked any
+ * more. */
 static void invite_body(struct exchange *exchange)
 {
     struct http_thread *thread = exchange->conn->thread->http;

@@ -142,7 +142,8 @@ static void h2_answer_head(struct exchange *exchange, struct http_head *head, bo
     http_mark_dirty(exchange->http);
 }
 
-/* A long body goes out piece by piece from where it lies: what the client and its windows take is queued nowhere. */
+/* A long body goes out piece by piece from where it lies: what the client and its windows take is queued
+ * nowhere. */
 #define PIECE (64u * 1024)
 
 static size_t write_piece(struct exchange *exchange, struct slice bytes)
@@ -328,6 +329,7 @@ bool front_h2_start(struct http_conn *http)
         .session_window = SESSION_WINDOW,
         .limits = listener->limits,
         .heads = &conn->thread->http->heads,
+        .held = &conn->thread->net.held,
     };
     http->h2 = h2_new(&settings, &h2_front_events, http);
     http->ops = &h2_ops;

@@ -259,6 +259,8 @@ static void on_reset(void *owner, struct h2_stream *stream, uint32_t code, bool 
 {
     struct h2_link *link = owner;
     struct upstream *upstream = upstream_of(stream);
+    if (!upstream)
+        return;
     enum upstream_trouble trouble = trouble_of(upstream, code, unprocessed);
     upstream->stream = NULL;
     if (upstream->answered) /* RFC 9113 section 8.1: the server needs no more of the request */
@@ -273,8 +275,10 @@ static void on_reset(void *owner, struct h2_stream *stream, uint32_t code, bool 
 
 static void on_stream_closed(void *owner, struct h2_stream *stream)
 {
+    struct upstream *upstream = upstream_of(stream);
     (void)owner;
-    upstream_of(stream)->stream = NULL;
+    if (upstream)
+        upstream->stream = NULL;
 }
 
 static void on_stream_drained(void *owner, struct h2_stream *stream)
@@ -396,6 +400,7 @@ static enum stream_written h2_link_request(struct upstream *upstream, const stru
     if (upstream->requested)
         return STREAM_BROKEN;
     upstream->requested = true;
+    upstream->sent = ends;
     link->unsent--;
     link->link.served++;
     count(&link->link.home->server->requests, 1);
@@ -433,6 +438,7 @@ static enum stream_written h2_link_end(struct upstream *upstream, const struct h
     struct h2_link *link = link_of(upstream);
     if (!upstream->stream)
         return STREAM_BROKEN;
+    upstream->sent = true;
     h2_end(upstream->stream, trailers);
     send_all(link);
     return upstream->stream ? state_of(link, upstream) : STREAM_WROTE;
@@ -450,12 +456,16 @@ static void h2_link_resume(struct upstream *upstream)
     send_all(link_of(upstream));
 }
 
+/* A stream that is complete but for its last event is not reset: servers count resets. */
 static void h2_link_leave(struct upstream *upstream)
 {
     struct h2_link *link = link_of(upstream);
     struct h2_stream *stream = upstream->stream;
+    bool whole = stream && upstream->answered && upstream->sent && h2_queued(stream) == 0;
     detach(link, upstream);
-    if (stream)
+    if (stream && whole)
+        h2_stream_own(stream, NULL);
+    else if (stream)
         h2_reset(stream, H2_CANCEL);
     send_all(link);
     if (link->count == 0)
@@ -506,6 +516,7 @@ static bool begin(struct h2_link *link, struct pool_server *home, const struct m
         .session_window = SESSION_WINDOW,
         .limits = {ANSWER_HEADER_BYTES, ANSWER_HEADER_COUNT, ANSWER_HEADER_BYTES},
         .heads = home->pool->thread->heads,
+        .held = &home->pool->thread->net->held,
     };
     link->session = h2_new(&settings, &session_events, link);
     if (link->session && link_connect(&link->link, home, &member->addr, &h2_link_events, error))

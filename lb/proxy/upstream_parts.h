@@ -106,9 +106,10 @@ struct upstream {
     struct upstream *next, *previous; /* on the same link; `next` also in the pool's spare ones */
     struct h2_stream *stream;         /* NULL: not begun, or over */
     size_t unconsumed;                /* bytes delivered and not granted again */
-    bool requested, begun, answered;
-    bool paused, blocked; /* blocked: `drained` is owed */
-    bool lost;            /* could not be sent: `failed` with `loss` is owed */
+    bool requested, sent;             /* the request: begun, complete */
+    bool begun, answered;             /* the answer */
+    bool paused, blocked;             /* blocked: `drained` is owed */
+    bool lost;                        /* could not be sent: `failed` with `loss` is owed */
     enum upstream_trouble loss;
 };
 

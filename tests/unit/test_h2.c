@@ -481,6 +481,29 @@ static void a_stream_with_queued_bytes_may_be_reset(void **state)
     world_free(&world);
 }
 
+static void streams_may_be_reset_between_two_pieces_of_output(void **state)
+{
+    struct wire *wire = wire_new_with(0x7fffffff, 100);
+    struct end *server = wire->server;
+    (void)state;
+    add_frame(wire, NGHTTP2_WINDOW_UPDATE, 0, 0, "\x7f\xff\x00\x00", 4);
+    for (unsigned i = 0; i < 16; i++)
+        add_get(wire, 2 * i + 1, true);
+    assert_true(deliver(wire));
+    for (unsigned i = 0; i < 16; i++) {
+        respond(server, server->streams[i], 200, false);
+        h2_write(server->streams[i], slice_make(payload(), 60000));
+    }
+    server->resets_output = true;
+    h2_send(server->session);
+    assert_int_equal(server->outputs > 1, 1);
+    assert_false(h2_over(server->session));
+    assert_non_null(sent_frame(server, NGHTTP2_RST_STREAM, 15));
+    assert_true(server->out.len < 16 * 60000);
+    assert_int_equal(server->resets + server->closed, 0);
+    wire_free(wire);
+}
+
 static void a_session_may_be_freed_in_an_event(void **state)
 {
     struct wire *wire = wire_new();
@@ -738,6 +761,7 @@ int main(void)
         cmocka_unit_test(a_refusal_after_an_answer_began_is_not_unprocessed),
         cmocka_unit_test(a_stream_may_be_reset_while_its_data_comes),
         cmocka_unit_test(a_stream_with_queued_bytes_may_be_reset),
+        cmocka_unit_test(streams_may_be_reset_between_two_pieces_of_output),
         cmocka_unit_test(a_session_may_be_freed_in_an_event),
         cmocka_unit_test(freeing_tells_nothing),
         cmocka_unit_test(a_broken_connection_resets_what_runs),

@@ -32,6 +32,7 @@ struct end {
     bool unprocessed, ended_with_head;
     bool keeps;                                /* grants nothing again by itself */
     bool resets_head, resets_data, frees_head; /* what it does in events */
+    bool resets_output;                        /* all its streams, once */
     bool answers;                              /* 200, ends */
 };
 
@@ -119,6 +120,9 @@ static void on_output(void *owner, struct slice bytes)
     end->outputs++;
     http_out_add(&end->out, bytes);
     assert_false(end->out.failed);
+    for (unsigned i = 0; i < end->heads_seen && end->resets_output; i++)
+        h2_reset(end->streams[i], H2_CANCEL);
+    end->resets_output = false;
 }
 
 static void on_goaway(void *owner)
