@@ -1,5 +1,6 @@
 #include "lb/base/text.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -65,19 +66,41 @@ void text_addu(struct text *text, uint64_t number)
     text_add(text, slice_make(digits + at, sizeof(digits) - at));
 }
 
-/* In blocks, so that each byte costs no call. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Four bytes, the first lowest, as eight digits: each half of a byte gets a byte of its own, and those of 10
+ * to 15 are moved to the letters. */
+static uint64_t eight_digits(uint32_t four, bool upper)
+{
+    uint64_t apart = ((uint64_t)four << 16 | four) & UINT64_C(0x0000FFFF0000FFFF);
+    apart = (apart << 8 | apart) & UINT64_C(0x00FF00FF00FF00FF);
+    uint64_t halves =
+        (apart >> 4 & UINT64_C(0x000F000F000F000F)) | (apart << 8 & UINT64_C(0x0F000F000F000F00));
+    uint64_t letters = (halves + EACH(6)) >> 4 & EACH(1);
+    return halves + EACH('0') + letters * (upper ? 'A' - '9' - 1 : 'a' - '9' - 1);
+}
+
+static void put_digits(char out[8], const void *bytes, bool upper)
+{
+    uint32_t four;
+    memcpy(&four, bytes, sizeof(four));
+    uint64_t digits = htole64(eight_digits(le32toh(four), upper));
+    memcpy(out, &digits, sizeof(digits));
+}
+
 void text_hex(struct text *text, const void *bytes, size_t len, bool upper)
 {
-    const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     const unsigned char *at = bytes, *end = at + len;
-    char block[64];
-    while (at < end) {
-        size_t filled = 0;
-        for (; at < end && filled < sizeof(block); at++) {
-            block[filled++] = digits[*at >> 4];
-            block[filled++] = digits[*at & 15];
-        }
-        text_add(text, slice_make(block, filled));
+    char digits[8];
+    for (; end - at >= 4; at += 4) {
+        put_digits(digits, at, upper);
+        text_add(text, slice_make(digits, 8));
+    }
+    if (at < end) {
+        unsigned char rest[4] = {0};
+        memcpy(rest, at, (size_t)(end - at));
+        put_digits(digits, rest, upper);
+        text_add(text, slice_make(digits, 2 * (size_t)(end - at)));
     }
 }
 

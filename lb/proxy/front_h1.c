@@ -88,7 +88,7 @@ static bool add_length(struct http_head *head, int64_t length)
     struct text text;
     text_init(&text, digits, sizeof(digits));
     text_addu(&text, (uint64_t)length);
-    return http_head_add(head, SLICE_LITERAL("content-length"), slice_make(digits, text.len));
+    return http_head_add_known(head, HEADER_CONTENT_LENGTH, slice_make(digits, text.len));
 }
 
 /* RFC 9112 section 6: a length if there is one, else chunks, else the end of the connection. */
@@ -106,7 +106,7 @@ static bool add_framing(struct front_h1 *h1, struct exchange *exchange, struct h
         return add_length(head, 0);
     h1->chunked = exchange->request->minor == 1;
     if (h1->chunked)
-        return http_head_add(head, SLICE_LITERAL("transfer-encoding"), SLICE_LITERAL("chunked"));
+        return http_head_add_known(head, HEADER_TRANSFER_ENCODING, SLICE_LITERAL("chunked"));
     h1->last = true;
     return true;
 }
@@ -116,9 +116,9 @@ static bool add_connection(struct front_h1 *h1, struct exchange *exchange, struc
     if (!exchange->request->keep_alive || exchange->close || !http_keeps(exchange->http))
         h1->last = true;
     if (h1->last)
-        return http_head_add(head, SLICE_LITERAL("connection"), SLICE_LITERAL("close"));
+        return http_head_add_known(head, HEADER_CONNECTION, SLICE_LITERAL("close"));
     if (exchange->request->minor == 0)
-        return http_head_add(head, SLICE_LITERAL("connection"), SLICE_LITERAL("keep-alive"));
+        return http_head_add_known(head, HEADER_CONNECTION, SLICE_LITERAL("keep-alive"));
     return true;
 }
 
@@ -127,7 +127,7 @@ static void write_head(struct exchange *exchange, struct http_head *head, bool e
     struct http_conn *http = exchange->http;
     bool good = true;
     if (head->status == 101)
-        good = http_head_add(head, SLICE_LITERAL("connection"), SLICE_LITERAL("upgrade"));
+        good = http_head_add_known(head, HEADER_CONNECTION, SLICE_LITERAL("upgrade"));
     else if (head->status >= 200)
         good = add_framing(http->h1, exchange, head, ends) && add_connection(http->h1, exchange, head);
     struct http_out *out = own_out(http);
