@@ -85,7 +85,7 @@ def test_an_answer_that_ends_in_its_head_is_502(front, origin, version):
     front(handle(origin, web.always(b"HTTP/1.1 200 OK\r\nContent-Le")), retries=0)
     with front.open(version) as one:
         assert one.ask().status == 502
-    assert front.line()["reason"] in ("answer-cut", "answer-invalid")
+    assert front.line()["end"] in ("answer-cut", "answer-invalid")
 
 
 CUT = {
@@ -157,17 +157,6 @@ def test_a_second_answer_that_comes_later_answers_nobody(front, origin):
             assert wire.ask().body == b"right"
             time.sleep(0.06)
     assert behind.accepted == 4
-
-
-def test_an_answer_before_the_question_answers_nobody(front, origin):
-    def behaviour(sock, made):
-        sock.sendall(web.reply(b"eager"))
-        web.serve(web.named("right"))(sock, made)
-    front(origin(behaviour), retries=0)
-    with front.open() as wire:
-        answer = wire.ask()
-        assert answer.body != b"eager" or answer.status == 200  # on a new connection the order is not to be told
-        assert wire.ask().body != b"eager"
 
 
 # --- kept connections -------------------------------------------------------------------------------------------------
@@ -331,7 +320,7 @@ def test_an_idempotent_request_whose_connection_broke_is_sent_to_another_server(
 
 
 @pytest.mark.parametrize("how", BREAKS)
-@pytest.mark.parametrize("method", ["POST", "PATCH", "BREW"])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "LOCK"])
 def test_other_requests_are_never_sent_twice(front, origin, method, how):
     broken = [handle(origin, lambda _, wire, __: BREAKS[how](wire)) for _ in range(3)]
     front(*broken, retries=5)
@@ -358,11 +347,12 @@ def test_a_post_on_a_kept_connection_is_not_sent_twice(front, origin):
 
 def test_nothing_is_tried_again_once_an_answer_has_begun(front, origin):
     half = handle(origin, web.always(CUT["length"]))
-    front(half, half.port, retries=5)
+    front(half, handle(origin, web.always(CUT["length"])), retries=5)
     with front.open() as wire:
         with pytest.raises((web.Cut, ConnectionError)):
             wire.ask()
-    assert len(half.received) == 1
+    assert len(half.received) <= 1
+    assert front.line()["retries"] == 0
 
 
 def test_a_large_put_whose_connection_broke_is_not_sent_in_halves(front, origin):
@@ -501,7 +491,7 @@ def test_host_is_what_the_client_named(front, origin):
         wire.send(web.request(host="Shop.Example.test:8080"))
         assert wire.answer().status == 200
     with front.open("h2") as two:
-        assert two.ask(authority="shop.example.test:8080").status == 200
+        assert two.ask(authority="shop.EXAMPLE.test:8080").status == 200
     assert [message["host"] for message in behind.received] == ["shop.example.test:8080"] * 2
 
 
@@ -535,12 +525,12 @@ def test_a_server_of_http_1_that_speaks_http_2_is_502(front, node):
 
 
 def test_a_refused_stream_was_not_processed_and_may_be_sent_again(front, node):
-    behind = node("h2_origin.js")
-    front(behind, behind.port, server_protocol="h2", retries=1)
+    first, second = node("h2_origin.js"), node("h2_origin.js")
+    front(first, second, server_protocol="h2", retries=1)
     with front.open() as wire:
         assert wire.ask("POST", "/refuse", body=b"").status in (502, 503)
-    tries = [line for line in behind.said() if line.get("path") == "/refuse"]
-    assert 1 <= len(tries) <= 3
+    for behind in (first, second):
+        assert len([line for line in behind.said() if line.get("path") == "/refuse"]) == 1
 
 
 def test_a_server_of_http_2_gets_all_requests_over_one_connection(front, node, lb):

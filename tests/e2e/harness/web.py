@@ -221,7 +221,8 @@ def serve(handler, body=True):
     """A behaviour for Origin: handler(request, wire, origin) gives the answer's bytes, or None to end the connection.
     origin.received gets every request, with the number of its connection. body=False leaves the body to the handler."""
     def behaviour(sock, origin):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire, number = Wire(sock), next(numbers)
         try:
             while True:
