@@ -80,7 +80,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "LD $@"; $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
 
-$(BUILD)/unit/test_certificate $(BUILD)/unit/test_tls $(BUILD)/unit/test_tls_%: LIBS += -lssl -lcrypto
+$(BUILD)/unit/test_certificate $(BUILD)/unit/test_forward_identity $(BUILD)/unit/test_tls $(BUILD)/unit/test_tls_%: LIBS += -lssl -lcrypto
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)

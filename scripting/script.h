@@ -72,7 +72,7 @@ struct script_outcome {
     char log[SCRIPT_LOG_MAX]; /* allow or deny: log fields as JSON members without braces: "\"ou\":\"x\"", or
                                  "" */
     unsigned status; /* of a request: deny: 403, the script's choice, or 500 for a script that failed; reply:
-                        any */
+                        any; on_response that allows: what the status of the response is now */
     struct script_extra *extra; /* NULL: none. The caller frees it */
     size_t
         want_body; /* WAIT: resume when the body is complete; a body longer than this is refused with 413 */
@@ -102,8 +102,9 @@ bool script_has(const struct script *script, enum script_hook hook);
 
 /* Runs on_request or on_response, which must be there; as script_authorize does. allow{headers=} of
  * on_request is carried out through the message's ops. On whatever goes wrong: SCRIPT_DENY with status 500.
- * on_response allows by returning nothing or true; it changes the response through the ops; *status is what
- * it has set. */
+ * on_response allows by returning nothing or true; it changes the response through the ops; out->status is
+ * what it has made of the status. What `request` and `response` point to must stay until the hook has ended,
+ * they themselves are copied. */
 void script_request(struct script *script, const struct script_request *request, struct script_outcome *out,
                     struct script_call **call);
 void script_response(struct script *script, const struct script_response *response,

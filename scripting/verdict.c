@@ -11,12 +11,13 @@
 
 static const char *expected(enum script_hook hook)
 {
-    static const char *const texts[SCRIPT_HOOKS] = {
-        [HOOK_AUTHORIZE] = "return true, false and a reason, lb.allow{…} or lb.deny(reason)",
-        [HOOK_REQUEST] = "return true, false and a reason, lb.allow{…}, lb.deny(reason), lb.redirect(url) or "
-                         "lb.respond{…}",
-        [HOOK_RESPONSE] = "return nothing, true, false and a reason, lb.deny(reason) or lb.respond{…}"};
-    return texts[hook];
+    switch (hook) {
+    case HOOK_AUTHORIZE: return "return true, false and a reason, lb.allow{…} or lb.deny(reason)";
+    case HOOK_REQUEST:
+        return "return true, false and a reason, lb.allow{…}, lb.deny(reason), lb.redirect(url) or "
+               "lb.respond{…}";
+    default: return "return nothing, true, false and a reason, lb.deny(reason) or lb.respond{…}";
+    }
 }
 
 static void fail(struct script_outcome *out, enum reason reason, struct text *text)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lb/base/text.h"
+
 static bool parse_unix(const char *path, struct addr *out, const char **why)
 {
     if (path[0] == '\0' || strlen(path) >= sizeof(out->un.sun_path)) {
@@ -125,16 +127,47 @@ bool addr_resolve(const char *text, struct addr *out, const char **why)
     return read_addr(text, true, out, why);
 }
 
+static char *put_octet(char *at, unsigned octet)
+{
+    if (octet >= 100)
+        *at++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *at++ = (char)('0' + octet / 10 % 10);
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+/* Each request may need it: inet_ntop goes through printf and takes many times as long. */
+static void format_v4(const void *bytes, char *out)
+{
+    const unsigned char *octets = bytes;
+    for (int i = 0; i < 4; i++) {
+        out = put_octet(out, octets[i]);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 void addr_host(const struct addr *addr, char *out)
 {
     if (addr->sa.sa_family == AF_INET)
-        inet_ntop(AF_INET, &addr->in.sin_addr, out, ADDR_TEXT_MAX);
+        format_v4(&addr->in.sin_addr, out);
     else if (addr->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&addr->in6.sin6_addr))
-        inet_ntop(AF_INET, &addr->in6.sin6_addr.s6_addr[12], out, ADDR_TEXT_MAX);
+        format_v4(&addr->in6.sin6_addr.s6_addr[12], out);
     else if (addr->sa.sa_family == AF_INET6)
         inet_ntop(AF_INET6, &addr->in6.sin6_addr, out, ADDR_TEXT_MAX);
     else
         memcpy(out, "unix", 5);
+}
+
+static void format_port(const char *host, unsigned port, char *out)
+{
+    struct text text;
+    bool brackets = strchr(host, ':');
+    text_init(&text, out, ADDR_TEXT_MAX);
+    text_adds(&text, brackets ? "[" : "");
+    text_adds(&text, host);
+    text_adds(&text, brackets ? "]:" : ":");
+    text_addu(&text, port);
 }
 
 void addr_format(const struct addr *addr, char *out)
@@ -144,10 +177,8 @@ void addr_format(const struct addr *addr, char *out)
     if (addr->sa.sa_family == AF_UNIX)
         /* The kernel does not terminate the path of a peer that fills the field. */
         snprintf(out, ADDR_TEXT_MAX, "unix:%.*s", (int)sizeof(addr->un.sun_path), addr->un.sun_path);
-    else if (strchr(host, ':'))
-        snprintf(out, ADDR_TEXT_MAX, "[%.46s]:%u", host, addr_port(addr));
     else
-        snprintf(out, ADDR_TEXT_MAX, "%.46s:%u", host, addr_port(addr));
+        format_port(host, addr_port(addr), out);
 }
 
 unsigned addr_port(const struct addr *addr)

@@ -120,6 +120,11 @@ const char *field_name(enum field_id id)
     return fields[id].name;
 }
 
+struct slice field_name_slice(enum field_id id)
+{
+    return slice_make(fields[id].name, fields[id].len);
+}
+
 unsigned field_traits(enum field_id id)
 {
     return fields[id].traits;

@@ -77,6 +77,7 @@ enum field_id {
 enum field_id field_find(struct slice name, bool *exact);
 
 const char *field_name(enum field_id id); /* lower case; "" for HEADER_OTHER */
-unsigned field_traits(enum field_id id);  /* of enum field_trait */
+struct slice field_name_slice(enum field_id id);
+unsigned field_traits(enum field_id id); /* of enum field_trait */
 
 #endif

@@ -28,7 +28,7 @@ struct forward_facts {
     uint64_t identity;               /* bit 1 << field_id for each identity field to set */
     const struct certificate *chain; /* verified, leaf first, anchor last */
     size_t chain_len;                /* 0: no certificate was proven */
-    struct slice host_out;           /* Host for the server; empty: as it came */
+    struct slice host_out;           /* Host for the server, not the head's own text; empty: as it came */
     struct request_ids *ids;         /* of this thread; NULL: a system call for each id */
     char request_id[40]; /* in: "" or what forward_request_id gave; out: what the request is known by (32 hex
                             digits, or the beginning of the trusted one's) */

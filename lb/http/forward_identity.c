@@ -44,7 +44,7 @@ static void add(void *sink, struct slice bytes)
     if (bytes.len == 0 || value->failed)
         return;
     if (!value->open)
-        value->failed = !http_head_name_bytes(value->head, slice_of(field_name(value->id)));
+        value->failed = !http_head_name_bytes(value->head, field_name_slice(value->id));
     value->open = true;
     value->failed = value->failed || !http_head_value_bytes(value->head, bytes);
 }

@@ -2,11 +2,6 @@
 
 #include "lb/base/text.h"
 
-static bool add(struct http_head *head, enum field_id id, struct slice value)
-{
-    return http_head_add(head, slice_of(field_name(id)), value);
-}
-
 /* ---- lists ---- */
 
 static bool join(struct http_head *head, enum field_id id, unsigned count)
@@ -28,7 +23,9 @@ static bool join(struct http_head *head, enum field_id id, unsigned count)
 bool forward_extend(struct http_head *head, enum field_id id, struct slice member)
 {
     unsigned count = head->count;
-    bool good = http_head_name_bytes(head, slice_of(field_name(id))) && join(head, id, count) &&
+    if (!http_head_find(head, id))
+        return http_head_add_known(head, id, member);
+    bool good = http_head_name_bytes(head, field_name_slice(id)) && join(head, id, count) &&
                 http_head_value_bytes(head, member);
     http_head_field_done(head);
     return good;
@@ -72,7 +69,7 @@ static bool set_host(struct http_head *head, const struct forward_facts *facts)
     struct slice value = facts->host_out.len > 0 ? facts->host_out : head_text(head, head->authority);
     if (value.len == 0)
         return true;
-    if (!add(head, HEADER_HOST, value))
+    if (!http_head_add_known(head, HEADER_HOST, value))
         return false;
     unsigned last = head->count - 1u;
     struct http_field host = head->fields[last];
@@ -89,7 +86,7 @@ static bool set_request_id(struct http_head *head, struct forward_facts *facts)
     if (keeps)
         return true;
     http_head_remove(head, HEADER_X_REQUEST_ID);
-    return add(head, HEADER_X_REQUEST_ID, slice_of(facts->request_id));
+    return http_head_add_known(head, HEADER_X_REQUEST_ID, slice_of(facts->request_id));
 }
 
 static bool add_identity(struct http_head *head, const struct forward_facts *facts)
@@ -115,12 +112,12 @@ static bool add_port(struct http_head *head, unsigned port)
     struct text text;
     text_init(&text, digits, sizeof(digits));
     text_addu(&text, port);
-    return port == 0 || add(head, HEADER_X_FORWARDED_PORT, slice_make(text.data, text.len));
+    return port == 0 || http_head_add_known(head, HEADER_X_FORWARDED_PORT, slice_make(text.data, text.len));
 }
 
 static bool add_if_absent(struct http_head *head, enum field_id id, struct slice value, uint64_t seen)
 {
-    return seen >> id & 1 || value.len == 0 || add(head, id, value);
+    return seen >> id & 1 || value.len == 0 || http_head_add_known(head, id, value);
 }
 
 static struct slice scheme(const struct forward_facts *facts)
@@ -150,17 +147,20 @@ static void drop_unfinished(struct http_head *head)
             head->fields[i].gone = true;
 }
 
-/* A host always holds or could hold a ':', which needs quotes (section 4). */
+/* Quoted, as a host may hold ':' (section 4). */
 static void add_host(struct text *text, struct slice host)
 {
+    size_t from = 0;
     if (host.len == 0)
         return;
     text_adds(text, ";host=\"");
-    for (size_t i = 0; i < host.len; i++) {
-        if (host.data[i] == '"' || host.data[i] == '\\')
+    for (size_t i = 0; i < host.len; i++)
+        if (host.data[i] == '"' || host.data[i] == '\\') {
+            text_add(text, slice_make(host.data + from, i - from));
             text_addc(text, '\\');
-        text_addc(text, host.data[i]);
-    }
+            from = i;
+        }
+    text_add(text, slice_make(host.data + from, host.len - from));
     text_addc(text, '"');
 }
 

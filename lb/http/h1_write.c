@@ -124,19 +124,23 @@ void h1_write_response(struct http_out *out, const struct http_head *head)
 
 /* ---- chunks ---- */
 
-static struct slice chunk_size(char digits[16], size_t size)
+#define SIZE_DIGITS 16
+
+static struct slice chunk_size(char digits[SIZE_DIGITS], size_t size)
 {
-    char *at = digits + 16;
+    size_t first = SIZE_DIGITS;
     for (; size > 0; size >>= 4)
-        *--at = "0123456789abcdef"[size & 15];
-    return slice_make(at, (size_t)(digits + 16 - at));
+        digits[--first] = "0123456789abcdef"[size & 15];
+    return slice_make(&digits[first], SIZE_DIGITS - first);
 }
 
 void h1_write_chunk(struct http_out *out, struct slice bytes)
 {
-    char digits[16];
+    if (bytes.len == 0)
+        return;
+    char digits[SIZE_DIGITS] = {0};
     struct slice size = chunk_size(digits, bytes.len);
-    if (out->failed || bytes.len == 0 || !make_room(out, size.len + 4 + bytes.len))
+    if (out->failed || !make_room(out, size.len + 4 + bytes.len))
         return;
     char *at = put(out->bytes + out->len, size);
     at = put(at, SLICE_LITERAL("\r\n"));

@@ -17,6 +17,7 @@ struct h2_settings {
     uint32_t session_window;   /* and on all together */
     struct http_limits limits; /* of each head and each trailer section */
     struct head_pool *heads;   /* where heads are taken from; outlives the session */
+    size_t *held;              /* NULL, or counts the bytes that all sessions of a thread have queued */
 };
 
 struct h2_session;
@@ -39,8 +40,11 @@ struct h2_events {
     void (*closed)(void *owner, struct h2_stream *stream);
     /* What h2_write had queued has gone out to below H2_LOW bytes. */
     void (*drained)(void *owner, struct h2_stream *stream);
-    /* Bytes to send, valid during the call. The owner takes all of them. */
+    /* Bytes to send, valid during the call, at most 96 KB. The owner takes all of them. */
     void (*output)(void *owner, struct slice bytes);
+    /* Whether what was given to output has yet to go: then h2_send stops, and is to be called again later.
+     * NULL: it never has. */
+    bool (*blocked)(void *owner);
     /* The peer will open (server) or accept (client) no further streams. */
     void (*goaway)(void *owner);
 };

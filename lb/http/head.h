@@ -98,6 +98,9 @@ bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
 /* Appends a field; the name is put in lower case and looked up. Checks nothing. */
 bool http_head_add(struct http_head *head, struct slice name, struct slice value);
 
+/* The same for a field of HTTP_FIELDS, which need not be looked up; the value has no blanks at its ends. */
+bool http_head_add_known(struct http_head *head, enum field_id id, struct slice value);
+
 /* The same in pieces, as parsers find them: name bytes, then value bytes, then done, which looks the name up
  * and cuts blanks off both ends of the value. Nothing else may be appended in between. */
 bool http_head_name_bytes(struct http_head *head, struct slice bytes);

@@ -16,6 +16,7 @@ struct net_thread {
     char *input; /* NET_INPUT_MAX bytes: received, not yet processed */
     struct tls_scratch scratch;
     size_t queued;          /* bytes of all streams that the kernel has not taken */
+    size_t held;            /* bytes that wait above the streams for flow control */
     struct stream *resting; /* streams that had their share of this turn of the loop */
     uv_idle_t wake;         /* resumes them in the next turn */
 };

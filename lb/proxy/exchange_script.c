@@ -280,6 +280,23 @@ static void concluded(struct exchange *exchange, const struct script_outcome *ou
     }
 }
 
+/* RFC 9110 section 10.1.1: a client that expects 100 sends nothing before it; the server is not asked any
+ * more. */
+static void invite_body(struct exchange *exchange)
+{
+    struct http_thread *thread = exchange->conn->thread->http;
+    struct http_head *interim = NULL;
+    if (!exchange->request_ended && http_head_find(exchange->request, HEADER_EXPECT))
+        interim = head_pool_take(&thread->heads);
+    if (interim) {
+        interim->status = 100;
+        http_head_remove(exchange->request, HEADER_EXPECT);
+        exchange->http->ops->head(exchange, interim, false);
+        head_pool_give(&thread->heads, interim);
+    }
+    exchange_resume_client(exchange);
+}
+
 static void wait(struct exchange *exchange, const struct script_outcome *outcome)
 {
     exchange->wait_ms = outcome->wait_ms ? outcome->wait_ms : 1;
@@ -288,7 +305,7 @@ static void wait(struct exchange *exchange, const struct script_outcome *outcome
     if (exchange->want_body > 0 && exchange->body.len > exchange->want_body)
         exchange_refuse(exchange, 413, REASON_BODY_TOO_LARGE, "the script reads no more of the body");
     else if (exchange->want_body > 0)
-        exchange_resume_client(exchange);
+        invite_body(exchange);
 }
 
 static void run(struct exchange *exchange)

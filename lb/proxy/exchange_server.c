@@ -308,11 +308,24 @@ static void pass_held(struct exchange *exchange)
     }
 }
 
+/* RFC 9110 sections 15.3.5 and 15.4.5: the script has made it an answer without a body, so the body goes. */
+static void drop_answer_body(struct exchange *exchange)
+{
+    drop_upstream(exchange);
+    body_drop(&exchange->answer_body);
+    head_pool_give(&exchange->conn->thread->http->heads, exchange->answer_trailers);
+    exchange->answer_trailers = NULL;
+    exchange->answer->content_length = -1;
+    exchange->server_ended = true;
+}
+
 void exchange_judged(struct exchange *exchange, unsigned status)
 {
-    bool whole = exchange->server_ended && exchange->answer_body.len == 0 && !exchange->answer_trailers;
     if (status >= 200)
         exchange->answer->status = status;
+    if (status == 204 || status == 304)
+        drop_answer_body(exchange);
+    bool whole = exchange->server_ended && exchange->answer_body.len == 0 && !exchange->answer_trailers;
     exchange_pass_answer(exchange);
     if (!whole && exchange->state != EXCHANGE_DONE)
         pass_held(exchange);

@@ -101,6 +101,12 @@ static void on_output(void *owner, struct slice bytes)
         conn_close(conn, REASON_CLIENT_RESET);
 }
 
+static bool on_blocked(void *owner)
+{
+    const struct http_conn *http = owner;
+    return !is_open(http->conn) || stream_blocked(http->conn->client);
+}
+
 static void on_goaway(void *owner)
 {
     struct http_conn *http = owner;
@@ -115,6 +121,7 @@ static const struct h2_events h2_front_events = {
     .closed = on_closed,
     .drained = on_drained,
     .output = on_output,
+    .blocked = on_blocked,
     .goaway = on_goaway,
 };
 
@@ -135,13 +142,28 @@ static void h2_answer_head(struct exchange *exchange, struct http_head *head, bo
     http_mark_dirty(exchange->http);
 }
 
+/* A long body goes out piece by piece from where it lies: what the client and its windows take is queued
+ * nowhere. */
+#define PIECE (64u * 1024)
+
+static void write_piece(struct exchange *exchange, struct slice bytes)
+{
+    h2_write(stream_of(exchange), bytes);
+    if (bytes.len == PIECE && !stream_blocked(exchange->conn->client))
+        h2_send(exchange->http->h2);
+}
+
 static bool h2_answer_body(struct exchange *exchange, struct slice bytes)
 {
+    while (bytes.len > 0 && exchange->stream) {
+        size_t len = bytes.len < PIECE ? bytes.len : PIECE;
+        write_piece(exchange, slice_make(bytes.data, len));
+        bytes = slice_make(bytes.data + len, bytes.len - len);
+    }
     if (!exchange->stream)
         return true;
-    size_t queued = h2_write(stream_of(exchange), bytes);
     http_mark_dirty(exchange->http);
-    return queued < H2_HIGH;
+    return h2_queued(stream_of(exchange)) < H2_HIGH; /* as it is now: whoever waits is told when it has sunk */
 }
 
 static void h2_answer_end(struct exchange *exchange, const struct http_head *trailers)
@@ -305,6 +327,7 @@ bool front_h2_start(struct http_conn *http)
         .session_window = SESSION_WINDOW,
         .limits = listener->limits,
         .heads = &conn->thread->http->heads,
+        .held = &conn->thread->net.held,
     };
     http->h2 = h2_new(&settings, &h2_front_events, http);
     http->ops = &h2_ops;

@@ -3,158 +3,194 @@
 
 #include "lb/proxy/upstream_parts.h"
 
+/* ---- lists ---- */
+
+void links_add(struct link_list *list, struct link *link)
+{
+    link->newer = NULL;
+    link->older = list->newest;
+    if (list->newest)
+        list->newest->newer = link;
+    else
+        list->oldest = link;
+    list->newest = link;
+    list->count++;
+}
+
+void links_remove(struct link_list *list, struct link *link)
+{
+    if (link->newer)
+        link->newer->older = link->older;
+    else
+        list->newest = link->older;
+    if (link->older)
+        link->older->newer = link->newer;
+    else
+        list->oldest = link->newer;
+    link->newer = link->older = NULL;
+    list->count--;
+}
+
+/* ---- a pool's life ---- */
+
 struct pool *pool_new(struct upstream_thread *thread)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
-    if (pool)
-        pool->thread = thread;
-    return pool;
-}
-
-static struct pool_server **bucket_of(struct pool *pool, const struct server *server)
-{
-    return &pool->servers[((uintptr_t)server >> 6) % POOL_BUCKETS];
-}
-
-struct pool_server *pool_server_get(struct pool *pool, const struct backend *backend,
-                                    const struct member *member)
-{
-    struct pool_server **bucket = bucket_of(pool, member->server), *found = *bucket;
-    while (found && (found->server != member->server || found->backend != backend))
-        found = found->next;
-    if (found)
-        return found;
-    found = calloc(1, sizeof(*found));
-    if (!found)
+    if (!pool)
         return NULL;
-    *found = (struct pool_server){.next = *bucket, .server = member->server, .backend = backend};
-    *bucket = found;
-    return found;
+    pool->thread = thread;
+    pool->holds = 1;
+    return pool;
 }
 
 static void pool_free(struct pool *pool)
 {
     for (size_t i = 0; i < POOL_BUCKETS; i++)
         while (pool->servers[i]) {
-            struct pool_server *server = pool->servers[i];
-            pool->servers[i] = server->next;
-            free(server);
+            struct pool_server *home = pool->servers[i];
+            pool->servers[i] = home->next;
+            free(home);
         }
+    while (pool->spare) {
+        struct upstream *upstream = pool->spare;
+        pool->spare = upstream->next;
+        free(upstream);
+    }
     free(pool);
 }
 
 void pool_hold(struct pool *pool)
 {
-    pool->connections++;
+    pool->holds++;
 }
 
 void pool_drop(struct pool *pool)
 {
-    if (--pool->connections == 0 && pool->retired)
+    if (--pool->holds == 0)
         pool_free(pool);
+}
+
+struct pool_server *pool_server_get(struct pool *pool, const struct backend *backend,
+                                    const struct member *member)
+{
+    struct pool_server **bucket = &pool->servers[((uintptr_t)member->server >> 6) % POOL_BUCKETS];
+    struct pool_server *home = *bucket;
+    while (home && (home->server != member->server || home->backend != backend))
+        home = home->next;
+    if (home)
+        return home;
+    home = calloc(1, sizeof(*home));
+    if (!home)
+        return NULL;
+    *home = (struct pool_server){.next = *bucket, .pool = pool, .server = member->server, .backend = backend};
+    *bucket = home;
+    return home;
+}
+
+/* ---- idle ones go ---- */
+
+/* Those that have been idle since then or longer. */
+static void close_idle(struct pool_server *home, uint64_t since_ms)
+{
+    while (home->kept.oldest && home->kept.oldest->idle_since_ms <= since_ms)
+        link_close(home->kept.oldest);
+    struct link *older;
+    for (struct link *link = home->shared.newest; link; link = older) {
+        older = link->older;
+        if (link->idle && link->idle_since_ms <= since_ms)
+            h2_link_close(link);
+    }
 }
 
 void pool_retire(struct pool *pool)
 {
-    pool_hold(pool); /* closing may let the last one go */
     pool->retired = true;
     for (size_t i = 0; i < POOL_BUCKETS; i++)
-        for (struct pool_server *server = pool->servers[i]; server; server = server->next) {
-            h1_close_idle(server, UINT64_MAX);
-            h2_retire(server);
+        for (struct pool_server *home = pool->servers[i]; home; home = home->next)
+            close_idle(home, UINT64_MAX);
+    pool_drop(pool);
+}
+
+/* Owners are told here, and may do anything but retire the pool. */
+static void tell_what_is_owed(struct pool_server *home)
+{
+    for (unsigned left = home->shared.count; left > 0 && home->shared.oldest; left--) {
+        struct link *link = home->shared.oldest;
+        links_remove(&home->shared, link);
+        links_add(&home->shared, link);
+        h2_link_tick(link);
+    }
+}
+
+void pool_tick(struct pool *pool, uint64_t now_ms)
+{
+    pool_hold(pool);
+    for (size_t i = 0; i < POOL_BUCKETS; i++)
+        for (struct pool_server *home = pool->servers[i]; home; home = home->next) {
+            uint64_t kept = home->backend->timeout_pool_ms;
+            if (now_ms >= kept)
+                close_idle(home, now_ms - kept);
+            tell_what_is_owed(home);
         }
     pool_drop(pool);
 }
 
-static void move_server(struct pool *from, struct pool_server *server, struct pool *to, pool_keeps *keeps,
-                        void *context)
+/* ---- a reload ---- */
+
+static void move_link(struct link *link, struct link_list *from, struct link_list *to,
+                      struct pool_server *target)
+{
+    struct pool *left = link->home->pool;
+    links_remove(from, link);
+    link->home = target;
+    links_add(to, link);
+    pool_hold(target->pool);
+    pool_drop(left);
+}
+
+/* Those used last are worth most: they go on as far as there is room, and stay in their order. */
+static void move_kept(struct pool_server *home, struct pool_server *target)
+{
+    struct link *link = home->kept.newest;
+    uint64_t room = target->backend->pool_connections - target->kept.count;
+    if (target->kept.count >= target->backend->pool_connections)
+        return;
+    while (link && link->older && --room > 0)
+        link = link->older;
+    while (link) {
+        struct link *newer = link->newer;
+        move_link(link, &home->kept, &target->kept, target);
+        link = newer;
+    }
+}
+
+static void move_shared(struct pool_server *home, struct pool_server *target)
+{
+    struct link *newer;
+    for (struct link *link = home->shared.oldest; link; link = newer) {
+        newer = link->newer;
+        if (link->idle)
+            move_link(link, &home->shared, &target->shared, target);
+    }
+}
+
+static void move_server(struct pool_server *home, struct pool *to, pool_keeps *keeps, void *context)
 {
     const struct backend *backend;
     const struct member *member;
-    if ((!server->idle && !server->shared) || !keeps(context, server->server, &backend, &member))
+    if ((!home->kept.newest && !home->shared.newest) || !keeps(context, home->server, &backend, &member))
         return;
-    if (backend->h2 != server->backend->h2)
-        return;
-    struct pool_server *target = pool_server_get(to, backend, member);
+    struct pool_server *target =
+        backend->h2 == home->backend->h2 ? pool_server_get(to, backend, member) : NULL;
     if (!target)
         return;
-    h1_move_idle(from, server, to, target, member);
-    h2_move_idle(from, server, to, target, member);
+    move_kept(home, target);
+    move_shared(home, target);
 }
 
 void pool_move(struct pool *from, struct pool *to, pool_keeps *keeps, void *context)
 {
     for (size_t i = 0; i < POOL_BUCKETS; i++)
-        for (struct pool_server *server = from->servers[i]; server; server = server->next)
-            move_server(from, server, to, keeps, context);
-}
-
-void pool_tick(struct pool *pool, uint64_t now_ms)
-{
-    for (size_t i = 0; i < POOL_BUCKETS; i++)
-        for (struct pool_server *server = pool->servers[i]; server; server = server->next) {
-            uint64_t kept = server->backend->timeout_pool_ms;
-            if (kept > now_ms)
-                continue;
-            h1_close_idle(server, now_ms - kept);
-            h2_close_idle(server, now_ms - kept);
-        }
-}
-
-/* ---- one request: whichever version ---- */
-
-struct upstream *upstream_open(struct pool *pool, const struct backend *backend, const struct member *member,
-                               bool fresh, bool idempotent, const struct upstream_events *events, void *owner,
-                               int *error)
-{
-    struct upstream *upstream = backend->h2 ? h2_open(pool, backend, member, fresh, error)
-                                            : h1_open(pool, backend, member, fresh, idempotent, error);
-    if (upstream) {
-        upstream->events = events;
-        upstream->owner = owner;
-    }
-    return upstream;
-}
-
-bool upstream_ready(const struct upstream *upstream)
-{
-    return upstream->ready;
-}
-
-bool upstream_reused(const struct upstream *upstream)
-{
-    return upstream->reused;
-}
-
-enum stream_written upstream_request(struct upstream *upstream, const struct http_head *head,
-                                     struct slice path, struct slice body, bool ends)
-{
-    return upstream->ops->request(upstream, head, path, body, ends);
-}
-
-enum stream_written upstream_body(struct upstream *upstream, struct slice bytes)
-{
-    return upstream->ops->body(upstream, bytes);
-}
-
-enum stream_written upstream_end(struct upstream *upstream, const struct http_head *trailers)
-{
-    return upstream->ops->end(upstream, trailers);
-}
-
-void upstream_pause(struct upstream *upstream)
-{
-    upstream->ops->pause(upstream);
-}
-
-void upstream_resume(struct upstream *upstream)
-{
-    upstream->ops->resume(upstream);
-}
-
-void upstream_close(struct upstream *upstream)
-{
-    upstream->events = NULL;
-    upstream->owner = NULL;
-    upstream->ops->close(upstream);
+        for (struct pool_server *home = from->servers[i]; home; home = home->next)
+            move_server(home, to, keeps, context);
 }

@@ -196,6 +196,7 @@ static void clean_up(struct master *master)
     if (config && !master->stopping)
         sockets_unlink(config, NULL);
     snapshots_free(&master->snapshots);
+    rate_table_free(master->shared.rates);
     mailbox_free(&master->mailbox);
     uv_loop_close(&master->loop);
     if (master->sink)
@@ -218,12 +219,12 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
     descriptors_raise();
     master.shared.conn_ended = hooks->conn_ended;
     master.shared.exchanged = hooks->exchanged;
-    master.shared.rates = rate_table_new(RATE_ENTRIES);
     if (!open_log(&master, config)) {
         problems_free(&problems);
         config_drop(config);
         return EXIT_CANNOT_RUN;
     }
+    master.shared.rates = rate_table_new(RATE_ENTRIES);
     prepare_loop(&master);
     bool good = start(&master, config, &problems);
     problems_free(&problems);

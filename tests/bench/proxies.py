@@ -178,6 +178,7 @@ class Nginx(Subject):
                 f"  upstream app {{ server 127.0.0.1:{self.origin}; keepalive {POOL};"
                 " keepalive_requests 1000000000; }\n"
                 "  proxy_http_version 1.1;\n  proxy_max_temp_file_size 0;\n"
+                "  proxy_buffer_size 16k;\n  proxy_buffers 8 16k;\n"  # as large as HAProxy's
                 "  proxy_set_header Connection \"\";\n  proxy_set_header Host $host;\n"
                 "  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
                 f"{http}}}\n")

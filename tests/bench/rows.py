@@ -4,6 +4,7 @@ import statistics
 
 ALL = ("lb", "other-lb", "haproxy", "nginx")
 LBS = ("lb", "other-lb")
+WITH_64K = ("lb", "other-lb", "haproxy", "haproxy-64k", "nginx")
 BETTER = ("haproxy", "nginx")
 SCRIPTS = ("lb", "other-lb", "haproxy")
 LARGE = 100 * 1024
@@ -37,11 +38,12 @@ ROWS = (
     Row("rsa", "1000 full handshakes, RSA-2048, one-way", "handshake", "rsa", 1000, 1000, 1.05),
     Row("request", "1000 small requests, kept connections", "request", "one-way", 40000, 1000, 0.90),
     Row("bulk", "GB downloaded", "bulk", "one-way", 10**9, 10**9, 0.75, connections=4,
-        subjects=("lb", "other-lb", "haproxy", "haproxy-64k", "nginx")),
+        subjects=WITH_64K),
     Row("idle", "KB RSS for an idle connection", "idle", "one-way", 2000, 1, 6.5, connections=2000),
     Row("h1-plain", "1000 HTTP/1.1 requests, 1 KB", "http1", "http-plain", 20000, 1000, 0.80, against=BETTER),
     Row("h1", "  the same over TLS", "http1", "http", 20000, 1000, 0.80, against=BETTER),
-    Row("h1-100k", "  the same over TLS, 100 KB", "http1", "http", 4000, 1000, against=BETTER, size=LARGE),
+    Row("h1-100k", "  the same over TLS, 100 KB", "http1", "http", 4000, 1000, against=BETTER, size=LARGE,
+        subjects=WITH_64K),
     Row("h1-mutual", "  the same over mutual TLS", "http1", "http-mutual", 20000, 1000, 0.80, against=BETTER),
     Row("h1-script", "  and with script (HAProxy: Lua action)", "http1", "http-script", 20000, 1000, 0.60,
         subjects=SCRIPTS),
@@ -51,7 +53,7 @@ ROWS = (
     Row("h2", "1000 HTTP/2 requests over TLS, 1 KB", "http2", "http", 20000, 1000, 0.85, connections=10,
         against=BETTER),
     Row("h2-100k", "  the same, 100 KB", "http2", "http", 4000, 1000, 0.85, connections=10, against=BETTER,
-        size=LARGE),
+        size=LARGE, subjects=WITH_64K),
 )
 BY_NAME = {row.name: row for row in ROWS}
 

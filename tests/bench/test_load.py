@@ -6,6 +6,9 @@ import ssl
 import subprocess
 import threading
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 
 import fixtures
@@ -36,9 +39,9 @@ def origin(tmp_path):
     process.end()
 
 
-def right_answer(origin_port, size=64):
+def right_answer(origin_port, size=64, prefix=""):
     with socket.create_connection(("127.0.0.1", origin_port), 5) as sock:
-        sock.sendall(f"GET /{size} HTTP/1.1\r\n\r\n".encode())
+        sock.sendall(f"GET {prefix}/{size} HTTP/1.1\r\n\r\n".encode())
         sock.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: sock.recv(65536), b""))
 
@@ -46,11 +49,17 @@ def right_answer(origin_port, size=64):
 class Server:
     """TLS on one connection after the other; answers a request with `answer`, the next ones with `later`, or closes."""
 
-    def __init__(self, keys, answer, later=None, close=False, version=ssl.TLSVersion.TLSv1_3):
+    def __init__(self, keys, answer, later=None, close=False, version=ssl.TLSVersion.TLSv1_3, alpn=None, mutual=False):
         self.answer, self.later, self.close = answer, later or answer, close
+        self.requests = []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(keys / "server.pem")
         self.context.maximum_version = version
+        if alpn:
+            self.context.set_alpn_protocols(alpn)
+        if mutual:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(keys / "client-ca.crt")
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -59,23 +68,71 @@ class Server:
         while True:
             sock, _ = self.listener.accept()
             try:
-                self.talk(sock)
+                self.talk(self.secure(sock))
             except OSError:
                 sock.close()
 
+    def secure(self, sock):
+        return self.context.wrap_socket(sock, server_side=True)
+
     def talk(self, sock):
-        with self.context.wrap_socket(sock, server_side=True) as tls:
+        with sock:
             answer = self.answer
-            while tls.recv(4096):
-                tls.sendall(answer)
+            while request := sock.recv(4096):
+                self.requests.append(request)
+                sock.sendall(answer)
                 answer = self.later
                 if self.close:
                     return
 
 
-def load(keys, port, mode="handshake", count=5, certificate="server", timeout=5, size=1):
+class PlainServer(Server):
+    """The same without TLS."""
+
+    def secure(self, sock):
+        return sock
+
+
+CLOSE = b"close"
+GOAWAY = bytes([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0])  # no error, all streams are served
+
+
+class Http2Server(Server):
+    """`act(connection, stream)` answers each request but the first one of the connection, which is answered right. What
+    it returns is sent as it is, before what the connection has to send; CLOSE closes."""
+
+    def __init__(self, keys, body, act=None, alpn=("h2",)):
+        self.act = act or (lambda connection, stream: respond(connection, stream, body))
+        super().__init__(keys, body, alpn=list(alpn))
+
+    def talk(self, sock):
+        with sock:
+            config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
+            connection = h2.connection.H2Connection(config)
+            connection.initiate_connection()
+            sock.sendall(connection.data_to_send())
+            while data := sock.recv(65536):
+                for event in connection.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        self.requests.append(dict(event.headers))
+                        raw = self.reply(connection, event.stream_id)
+                        if raw == CLOSE:
+                            return
+                        sock.sendall(raw or b"")
+                sock.sendall(connection.data_to_send())
+
+    def reply(self, connection, stream):
+        return respond(connection, stream, self.answer) if stream == 1 else self.act(connection, stream)
+
+
+def respond(connection, stream, body, status="200", more=(), end=True):
+    connection.send_headers(stream, [(":status", status), *more])
+    connection.send_data(stream, body, end_stream=end)
+
+
+def load(keys, port, mode="handshake", count=5, certificate="server", timeout=5, size=1, more=()):
     command = [OUT / "load", mode, "--port", port, "--count", count, "--connections", 1, "--bytes", size,
-               "--timeout", timeout, "--server-cert", keys / f"{certificate}.crt"]
+               "--timeout", timeout, "--server-cert", keys / f"{certificate}.crt", *more]
     done = subprocess.run([str(part) for part in command], input="go\n", capture_output=True, text=True, check=True,
                           timeout=20)
     ready, result = done.stdout.splitlines()
@@ -144,3 +201,177 @@ def test_right_answers_are_counted_as_operations(keys, origin):
         result = load(keys, Server(keys, right_answer(origin)).port, mode=mode)
         assert not errors(result)
         assert result["operations"] == 5 and result["failed"] == 0
+
+
+# --- HTTP/1.1: what a proxy may change, and what it may not ---
+
+
+@pytest.fixture
+def body(origin):
+    return right_answer(origin).split(b"\r\n\r\n", 1)[1]
+
+
+def http1_answer(body, status="200 OK", fields=("Content-Length: 64",)):
+    return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize("expected, answer", [
+    ("status", lambda body: http1_answer(body, "403 Forbidden")),
+    ("status", lambda body: http1_answer(body, "206 Partial Content")),
+    ("wrong", lambda body: http1_answer(body).replace(b"HTTP/1.1", b"HTTP/1.0")),
+    ("wrong", lambda body: http1_answer(body[:-1] + bytes([body[-1] ^ 1]))),
+    ("wrong", lambda body: http1_answer(body + b"x")),
+    ("wrong", lambda body: http1_answer(body[:-1], fields=["Content-Length: 63"])),
+    ("wrong", lambda body: http1_answer(body + b"x", fields=["Content-Length: 65"])),
+    ("wrong", lambda body: http1_answer(body, fields=["Content-Length: 64", "Content-Length: 64"])),
+    ("wrong", lambda body: http1_answer(body, fields=["Content-Length: 64x"])),
+    ("wrong", lambda body: http1_answer(body, fields=["X: y"])),
+    ("wrong", lambda body: http1_answer(b"40\r\n" + body + b"\r\n0\r\n\r\n", fields=["Transfer-Encoding: chunked"])),
+    ("wrong", lambda body: http1_answer(body, fields=["Content-Length: 64", "Connection: close"])),
+    ("wrong", lambda body: http1_answer(body, fields=["Content-Length: 64", "X: " + 2000 * "y"])),
+    ("wrong", lambda body: b"\0" + http1_answer(body)),
+])
+def test_an_http1_answer_that_is_not_the_right_one_is_counted(keys, body, expected, answer):
+    server = Server(keys, http1_answer(body), later=answer(body))
+    result = load(keys, server.port, mode="http1")
+    assert errors(result) == {expected: 1}
+    assert result["operations"] == 0 and result["failed"] == 5
+
+
+def test_an_http1_body_cut_short_is_counted(keys, body):
+    server = Server(keys, http1_answer(body[:-1]), close=True)
+    assert errors(load(keys, server.port, mode="http1")) == {"short": 1}
+
+
+def test_an_http1_connection_that_ends_after_an_answer_is_counted(keys, body):
+    for server, more in ((Server(keys, http1_answer(body), close=True), ()),
+                         (PlainServer(keys, http1_answer(body), close=True), ("--plain",))):
+        result = load(keys, server.port, mode="http1", more=more)
+        assert errors(result) == {"short": 1}
+        assert result["operations"] == 0
+
+
+def test_an_http1_body_that_never_ends_is_counted(keys, body):
+    server = Server(keys, http1_answer(body), later=http1_answer(body[:-1]))
+    assert errors(load(keys, server.port, mode="http1", timeout=1)) == {"timeout": 1}
+
+
+def test_another_status_without_tls_is_counted(keys, body):
+    server = PlainServer(keys, http1_answer(body), later=http1_answer(body, "502 Bad Gateway"))
+    assert errors(load(keys, server.port, mode="http1", more=["--plain"])) == {"status": 1}
+
+
+def test_http1_answers_with_fields_of_the_proxy_are_right(keys, body):
+    server = Server(keys, http1_answer(body, fields=["via: 1.1 lb", "content-length: 64", "Connection: keep-alive"]))
+    result = load(keys, server.port, mode="http1")
+    assert not errors(result)
+    assert result["operations"] == 5 and result["bytes_each"] == 64
+
+
+def test_large_http1_answers_straight_from_the_origin_are_right(keys, origin):
+    result = load(keys, origin, mode="http1", more=["--plain", "--size", 102400])
+    assert not errors(result)
+    assert result["operations"] == 5 and result["bytes_each"] == 102400
+
+
+def test_the_origin_knows_the_size_behind_any_prefix(origin):
+    assert right_answer(origin, 64, "/p1/9") == right_answer(origin, 64)
+
+
+def test_a_client_without_certificate_is_counted_where_one_is_required(keys, body):
+    server = Server(keys, http1_answer(body), mutual=True)
+    result = load(keys, server.port, mode="http1")
+    assert sum(errors(result).values()) == 1 and result["operations"] == 0
+    result = load(keys, server.port, mode="http1", more=["--client-cert", keys / "client.pem"])
+    assert not errors(result)
+    assert result["operations"] == 5
+
+
+def test_requests_go_around_all_routes(keys, body):
+    server = Server(keys, http1_answer(body))
+    assert load(keys, server.port, mode="http1", count=11, more=["--hosts", 3, "--paths", 4])["operations"] == 11
+    asked = {tuple(request.decode().split("\r\n")[:2]) for request in server.requests}
+    assert asked == {(f"GET /p{path}/64 HTTP/1.1", f"Host: h{host}.bench.test")
+                     for path in range(4) for host in range(3)}
+
+
+# --- HTTP/2 ---
+
+
+@pytest.mark.parametrize("expected, act", [
+    ("status", lambda body: lambda connection, stream: respond(connection, stream, body, "403")),
+    ("wrong", lambda body: lambda connection, stream: respond(connection, stream, body[:-1] + bytes([body[-1] ^ 1]))),
+    ("wrong", lambda body: lambda connection, stream: respond(connection, stream, body + b"x")),
+    ("short", lambda body: lambda connection, stream: respond(connection, stream, body[:-1])),
+    ("short", lambda body: lambda connection, stream: respond(connection, stream, b"")),
+    ("reset", lambda body: lambda connection, stream: connection.reset_stream(stream, 8)),
+    ("reset", lambda body: lambda connection, stream: respond(connection, stream, body[:9], end=False)
+     or connection.reset_stream(stream, 2)),
+    ("short", lambda body: lambda connection, stream: CLOSE),
+])
+def test_an_http2_answer_that_is_not_the_right_one_is_counted(keys, body, expected, act):
+    result = load(keys, Http2Server(keys, body, act(body)).port, mode="http2")
+    assert errors(result) == {expected: 1}
+    assert result["operations"] == 0 and result["failed"] == 5
+
+
+def test_a_goaway_is_counted_although_all_answers_are_right(keys, body):
+    server = Http2Server(keys, body, lambda connection, stream: respond(connection, stream, body) or GOAWAY)
+    assert errors(load(keys, server.port, mode="http2")) == {"reset": 1}
+
+
+def test_an_http2_answer_with_another_length_than_it_says_is_counted(keys, body):
+    server = Http2Server(keys, body, lambda connection, stream: respond(
+        connection, stream, body, more=[("content-length", "65")]))
+    result = load(keys, server.port, mode="http2")
+    assert sum(errors(result).values()) == 1 and result["operations"] == 0
+
+
+def test_one_reset_among_right_http2_answers_is_counted(keys, body):
+    answered = []
+
+    def act(connection, stream):
+        answered.append(stream)
+        if len(answered) == 7:
+            connection.reset_stream(stream, 8)
+        else:
+            respond(connection, stream, body)
+
+    result = load(keys, Http2Server(keys, body, act).port, mode="http2", count=50, more=["--streams", 1])
+    assert errors(result) == {"reset": 1}
+    assert result["operations"] == 6 and result["failed"] == 44
+
+
+def test_an_http2_answer_that_never_ends_is_counted(keys, body):
+    server = Http2Server(keys, body, lambda connection, stream: respond(connection, stream, body, end=False))
+    result = load(keys, server.port, mode="http2", timeout=1)
+    assert errors(result) == {"timeout": 5}
+    assert result["operations"] == 0
+
+
+def test_a_server_without_http2_is_counted(keys, body):
+    assert errors(load(keys, Server(keys, http1_answer(body)).port, mode="http2")) == {"terms": 1}
+
+
+def test_right_http2_answers_are_counted_as_operations(keys, body):
+    server = Http2Server(keys, body)
+    result = load(keys, server.port, mode="http2", count=200)
+    assert not errors(result)
+    assert result["operations"] == 200 and result["failed"] == 0
+    assert len(server.requests) == 201 and server.requests[0][":path"] == "/64"
+
+
+def test_as_many_http2_requests_are_open_as_was_said(keys, body):
+    open_streams, most = [], []
+
+    def act(connection, stream):
+        open_streams.append(stream)
+        if len(open_streams) == 4:
+            most.append(len(open_streams))
+            for each in open_streams:
+                respond(connection, each, body)
+            open_streams.clear()
+
+    result = load(keys, Http2Server(keys, body, act).port, mode="http2", count=40, more=["--streams", 4])
+    assert not errors(result)
+    assert result["operations"] == 40 and len(most) == 10

@@ -12,7 +12,9 @@ from harness.ports import free_port
 from harness.product import ROOT, run_lb
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"^```(ini|lua|sh)\n(.*?)^```", README, re.M | re.S))
+FENCED = re.findall(r"^```(ini|lua|sh)\n(.*?)^```", README, re.M | re.S)
+INI = [text for language, text in FENCED if language == "ini"]
+BLOCKS = {"ini": INI[0], "lua": next(text for language, text in FENCED if language == "lua")}
 
 
 @pytest.fixture
@@ -48,6 +50,13 @@ def test_the_pasted_listener_passes_its_check_and_allows_the_listed_unit(pasted)
     done = run_lb("check", "-f", "my.ini", cwd=pasted)
     assert done.returncode == 0, done.stdout
     assert authorize(pasted, "payments").returncode == 0
+
+
+@pytest.mark.parametrize("text", INI, ids=lambda text: text.splitlines()[0])
+def test_every_pasted_configuration_passes_its_check(pasted, text):
+    (pasted / "shown.ini").write_text(text)
+    done = run_lb("check", "-f", "shown.ini", cwd=pasted)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_pasted_listener_serves(pasted, lb, origin):

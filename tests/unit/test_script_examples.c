@@ -262,6 +262,112 @@ static void route_by_ou_refuses_to_load_a_broken_route(void **state)
     assert_contains(host_problem(host), "'payments' is not of the form OU=BACKEND");
 }
 
+/* --- requests --- */
+
+static void ask(struct host *host, const struct fake *leaf, const char *path)
+{
+    host_conn(host, leaf);
+    host->request.path = slice_of(path);
+    host_call_hook(host, HOOK_REQUEST);
+}
+
+static void load_request(struct host *host, const char *name)
+{
+    host->settings.http = true;
+    load(host, name);
+}
+
+static void identity_headers_denies_other_paths_and_units(void **state)
+{
+    static const char *const paths[] = {"/",
+                                        "/treasury",
+                                        "/paymentsx",
+                                        "/Payments/x",
+                                        "payments",
+                                        "/payments/../treasury",
+                                        "/payments/%2e%2E/treasury",
+                                        "/payments//x",
+                                        "/payments/..%2Ftreasury",
+                                        "/payments/%252e",
+                                        "/payments/..;/treasury",
+                                        "/payments\\..",
+                                        ""};
+    HOST;
+    struct fake marketing = subject("OU", "marketing"), none = subject("CN", "payments");
+    host_option(host, "allow", "payments=/payments, treasury=/treasury/");
+    load_request(host, "identity_headers.lua");
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        ask(host, &alice, paths[i]);
+        assert_denies(host, REASON_DENIED, "OU payments may not use ");
+        assert_int_equal(host->out.status, 403);
+    }
+    ask(host, &marketing, "/payments");
+    assert_denies(host, REASON_DENIED, "OU marketing may not use /payments");
+    ask(host, &none, "/payments");
+    assert_denies(host, REASON_DENIED, "OU nil may not use /payments");
+    ask(host, NULL, "/payments");
+    assert_denies(host, REASON_DENIED, "no certificate");
+}
+
+static void identity_headers_admits_below_the_prefix_and_says_who(void **state)
+{
+    HOST;
+    message_add(&host->asked, slice_of("x-client-ou"), slice_of("treasury"));
+    message_add(&host->asked, slice_of("x_client_ou"), slice_of("treasury"));
+    message_add(&host->asked, slice_of("x-client-admin"), slice_of("yes"));
+    message_add(&host->asked, slice_of("x-client"), slice_of("kept"));
+    host_option(host, "allow", "payments=/payments, treasury=/treasury/");
+    load_request(host, "identity_headers.lua");
+    ask(host, &alice, "/payments");
+    assert_allows(host);
+    ask(host, &alice, "/payments/7/items");
+    assert_allows(host);
+    assert_string_equal(host->out.log, "\"ou\":\"payments\"");
+    assert_string_equal(
+        message_text(&host->asked),
+        "host: api.example\nx-a: one\ncookie: session=s1; theme=dark\nx-a: two\nx-client: kept\n"
+        "x-client-cn: alice\nx-client-ou: payments\nx-client-sha256: aa11\n");
+}
+
+static void identity_headers_refuses_to_load_a_broken_entry(void **state)
+{
+    HOST;
+    host->settings.http = true;
+    host_option(host, "allow", "payments=payments");
+    assert_null(host_try(host, EXAMPLES "identity_headers.lua"));
+    assert_contains(host_problem(host), "'payments=payments' is not of the form OU=/PREFIX");
+}
+
+static void rate_limit_counts_by_fingerprint(void **state)
+{
+    HOST;
+    host_option(host, "limit", "2");
+    host_option(host, "seconds", "60");
+    load_request(host, "rate_limit.lua");
+    ask(host, NULL, "/");
+    assert_denies(host, REASON_DENIED, "no certificate");
+    assert_int_equal(host->rate_count, 0);
+    for (int i = 0; i < 2; i++) {
+        ask(host, &alice, "/");
+        assert_allows(host);
+    }
+    assert_string_equal(host->rate_key, "aa11");
+    assert_int_equal(host->rate_window, 60000);
+    ask(host, &alice, "/");
+    assert_denies(host, REASON_DENIED, "more than 2 requests in 60 s");
+    assert_int_equal(host->out.status, 429);
+}
+
+static void rate_limit_refuses_to_load_without_numbers(void **state)
+{
+    HOST;
+    host->settings.http = true;
+    host_option(host, "limit", "many");
+    host_option(host, "seconds", "60");
+    assert_null(host_try(host, EXAMPLES "rate_limit.lua"));
+    assert_contains(host_problem(host), "option.limit is no number");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +389,11 @@ int main(void)
         script_test(working_hours_refuses_to_load_without_hours),
         script_test(route_by_ou_chooses_the_backend),
         script_test(route_by_ou_refuses_to_load_a_broken_route),
+        script_test(identity_headers_denies_other_paths_and_units),
+        script_test(identity_headers_admits_below_the_prefix_and_says_who),
+        script_test(identity_headers_refuses_to_load_a_broken_entry),
+        script_test(rate_limit_counts_by_fingerprint),
+        script_test(rate_limit_refuses_to_load_without_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
