@@ -17,16 +17,25 @@ static struct slice field(const struct http_head *head, enum field_id id)
     return found ? head_value(head, found) : (struct slice){0};
 }
 
+/* What a client sends must leave room for what lb says about it. */
+#define TARGET_MAX 2048
+#define VALUE_MAX  512
+
+static struct slice some(struct slice value, size_t most)
+{
+    return slice_make(value.data, value.len < most ? value.len : most);
+}
+
 static void add_request(struct log_fields *line, const struct exchange *exchange)
 {
     const struct http_head *head = exchange->request;
     log_adds(line, "id", exchange->id);
-    log_add(line, "method", head_text(head, head->method_text));
-    log_add(line, "host", head_text(head, head->authority));
-    log_add(line, "target", head_text(head, head->target));
+    log_add(line, "method", some(head_text(head, head->method_text), VALUE_MAX));
+    log_add(line, "host", some(head_text(head, head->authority), VALUE_MAX));
+    log_add(line, "target", some(head_text(head, head->target), TARGET_MAX));
     log_addw(line, "protocol", protocol_of(head));
-    log_add(line, "user_agent", field(head, HEADER_USER_AGENT));
-    log_add(line, "referer", field(head, HEADER_REFERER));
+    log_add(line, "user_agent", some(field(head, HEADER_USER_AGENT), VALUE_MAX));
+    log_add(line, "referer", some(field(head, HEADER_REFERER), VALUE_MAX));
 }
 
 static void add_decision(struct log_fields *line, const struct exchange *exchange)
