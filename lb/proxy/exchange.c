@@ -161,6 +161,7 @@ static bool read_target(struct exchange *exchange)
     if (http_target_read(exchange->request, exchange->service->listener->http.slash, &exchange->target,
                          &status, &why))
         return true;
+    exchange->close = true; /* who breaks the rules once is not listened to any further */
     if (status == 0)
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
     else
