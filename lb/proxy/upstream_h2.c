@@ -116,6 +116,13 @@ static void on_output(void *owner, struct slice bytes)
         link_write(&link->link, bytes);
 }
 
+/* What a slow server does not take stays with its stream, where its source sees it. */
+static bool on_asked_if_blocked(void *owner)
+{
+    const struct h2_link *link = owner;
+    return stream_blocked(link->link.stream);
+}
+
 void h2_link_close(struct link *base)
 {
     struct h2_link *link = (struct h2_link *)base;
@@ -302,6 +309,7 @@ static const struct h2_events session_events = {
     .closed = on_stream_closed,
     .drained = on_stream_drained,
     .output = on_output,
+    .blocked = on_asked_if_blocked,
     .goaway = on_goaway,
 };
 
@@ -344,6 +352,7 @@ static void on_failed(struct stream *stream, enum stream_error error)
 static void on_drained(struct stream *stream)
 {
     struct h2_link *link = stream->owner;
+    send_all(link);
     tell_drained(link);
     settle(link);
 }
