@@ -110,6 +110,12 @@ static struct origin *origin_new(struct world *world, uint32_t max_streams)
     return origin;
 }
 
+static bool more_to_read(const struct origin *origin)
+{
+    char byte;
+    return recv(origin->fd, &byte, 1, MSG_PEEK) > 0;
+}
+
 /* Reads what has come and says what is to be said, until both sides are at rest. */
 static void play(struct origin *origin)
 {
@@ -120,17 +126,24 @@ static void play(struct origin *origin)
         if (got > 0)
             h2_receive(origin->session, slice_make(bytes, (size_t)got));
         h2_send(origin->session);
+        delivered(origin->world, origin->fd);
         turn(origin->world);
-        if (got <= 0)
+        if (got <= 0 && !more_to_read(origin))
             return;
     }
 }
 
 static bool has_left(struct origin *origin)
 {
-    char byte;
-    turn(origin->world);
-    return recv(origin->fd, &byte, 1, MSG_PEEK) == 0;
+    static char bytes[1024];
+    ssize_t got = -1;
+    for (int i = 0; i < 1000 && got != 0; i++) {
+        turn(origin->world);
+        got = recv(origin->fd, bytes, sizeof(bytes), 0);
+        if (got < 0)
+            usleep(1000);
+    }
+    return got == 0;
 }
 
 static void origin_free(struct origin *origin)
@@ -302,9 +315,9 @@ static void goaway_leaves_what_it_does_not_cover_untouched(void **state)
     assert_string_equal(first->story, "ready");
     asker_opens(third, false, true);
     assert_false(upstream_ready(third->upstream));
+    asker_free(third);
     asker_free(first);
     asker_free(second);
-    asker_free(third);
     assert_int_equal(world->server.idle, 0);
     close(fd);
     world_free(world);
@@ -582,7 +595,7 @@ static void a_server_that_grants_nothing_blocks_the_request_until_it_does(void *
 
 /* ---- closing in events, and the pool ---- */
 
-static void check_closing(enum told told, const char *story, unsigned resets)
+static void check_closing(enum told told, const char *story)
 {
     struct world *world = world_of_h2();
     struct asker *asker = asker_new(world);
@@ -594,7 +607,6 @@ static void check_closing(enum told told, const char *story, unsigned resets)
     play(origin);
     assert_string_equal(asker->story, story);
     assert_int_equal(world->server.idle, 1);
-    (void)resets;
     asker_free(asker);
     origin_free(origin);
     world_free(world);
@@ -603,9 +615,9 @@ static void check_closing(enum told told, const char *story, unsigned resets)
 static void an_owner_may_close_in_any_event(void **state)
 {
     (void)state;
-    check_closing(TOLD_HEAD, "ready, 200", 1);
-    check_closing(TOLD_BODY, "ready, 200, body", 1);
-    check_closing(TOLD_END, "ready, 200, body, end", 0);
+    check_closing(TOLD_HEAD, "ready, 200");
+    check_closing(TOLD_BODY, "ready, 200, body");
+    check_closing(TOLD_END, "ready, 200, body, end");
 }
 
 static void an_owner_may_close_in_an_event_of_a_retired_pool(void **state)
