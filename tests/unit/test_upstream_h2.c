@@ -126,7 +126,7 @@ static void play(struct origin *origin)
         if (got > 0)
             h2_receive(origin->session, slice_make(bytes, (size_t)got));
         h2_send(origin->session);
-        delivered(origin->world, origin->fd);
+        delivered(origin->fd);
         turn(origin->world);
         if (got <= 0 && !more_to_read(origin))
             return;
@@ -659,6 +659,42 @@ static void an_idle_connection_goes_after_its_time(void **state)
     world_free(world);
 }
 
+static void an_idle_connection_answers_pings(void **state)
+{
+    (void)state;
+    struct world *world = world_of_h2();
+    struct asker *asker = asker_new(world);
+    struct origin *origin = first_request(asker, 100);
+    answer(origin, 0, 200, true);
+    play(origin);
+    asker_free(asker);
+    play(origin);
+    unsigned long long before = world->server.bytes_out;
+    h2_ping(origin->session);
+    play(origin);
+    assert_int_equal(world->server.bytes_out - before, 17);
+    assert_int_equal(world->server.idle, 1);
+    origin_free(origin);
+    world_free(world);
+}
+
+static void a_peer_that_goes_ends_an_idle_connection(void **state)
+{
+    (void)state;
+    struct world *world = world_of_h2();
+    struct asker *asker = asker_new(world);
+    struct origin *origin = first_request(asker, 100);
+    answer(origin, 0, 200, true);
+    play(origin);
+    asker_free(asker);
+    h2_goaway(origin->session, true);
+    play(origin);
+    assert_int_equal(world->server.idle, 0);
+    assert_true(has_left(origin));
+    origin_free(origin);
+    world_free(world);
+}
+
 struct snapshot {
     struct backend backend;
     struct member member;
@@ -728,6 +764,8 @@ int main(void)
         cmocka_unit_test(an_owner_may_close_in_any_event),
         cmocka_unit_test(an_owner_may_close_in_an_event_of_a_retired_pool),
         cmocka_unit_test(an_idle_connection_goes_after_its_time),
+        cmocka_unit_test(an_idle_connection_answers_pings),
+        cmocka_unit_test(a_peer_that_goes_ends_an_idle_connection),
         cmocka_unit_test(idle_connections_move_and_those_in_use_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

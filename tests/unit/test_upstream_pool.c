@@ -70,13 +70,13 @@ static void what_cannot_be_repeated_is_not_sent_to_a_connection_that_has_ended(v
     struct world *world = world_new();
     int fd = one_kept(world);
     shutdown(fd, SHUT_WR);
-    delivered(world, fd);
+    delivered(fd);
     assert_false(comes_reused(world, false, false));
     assert_int_equal(world->server.idle, 0);
     close(fd);
     fd = one_kept(world);
     assert_int_equal(send(fd, "x", 1, 0), 1);
-    delivered(world, fd);
+    delivered(fd);
     assert_false(comes_reused(world, false, false));
     close(fd);
     fd = one_kept(world);
