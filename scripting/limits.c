@@ -32,10 +32,15 @@ static uint64_t thread_cpu_us(void)
 /* Reading the thread's CPU clock costs more than many hooks do, and CPU time never exceeds the time that has
  * passed: so it is only read by hooks that are long enough to be looked at twice. What passed before counts
  * as CPU time, with a cap: the thread may have been preempted. */
-static void take_mark(struct budget *budget, uint64_t now)
+static void add_unmarked(struct budget *budget, uint64_t now)
 {
     uint64_t passed = now - budget->slice_start;
     budget->cpu_used += passed < UNMARKED_US ? passed : UNMARKED_US;
+}
+
+static void take_mark(struct budget *budget, uint64_t now)
+{
+    add_unmarked(budget, now);
     budget->cpu_mark = thread_cpu_us();
 }
 
@@ -60,7 +65,7 @@ void budget_begin(struct budget *budget)
 void budget_end(struct budget *budget)
 {
     if (!budget->cpu_mark)
-        take_mark(budget, clock_us());
+        add_unmarked(budget, clock_us());
     else
         budget->cpu_used = cpu_used(budget);
     budget->cpu_mark = 0;

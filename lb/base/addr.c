@@ -127,15 +127,23 @@ bool addr_resolve(const char *text, struct addr *out, const char **why)
     return read_addr(text, true, out, why);
 }
 
-/* Each request may need it: inet_ntop goes through printf and takes ten times as long. */
+static char *put_octet(char *at, unsigned octet)
+{
+    if (octet >= 100)
+        *at++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *at++ = (char)('0' + octet / 10 % 10);
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+/* Each request may need it: inet_ntop goes through printf and takes many times as long. */
 static void format_v4(const void *bytes, char *out)
 {
-    struct text text;
-    text_init(&text, out, ADDR_TEXT_MAX);
-    for (const unsigned char *byte = bytes, *end = byte + 4; byte < end; byte++) {
-        if (text.len > 0)
-            text_addc(&text, '.');
-        text_addu(&text, *byte);
+    const unsigned char *octets = bytes;
+    for (int i = 0; i < 4; i++) {
+        out = put_octet(out, octets[i]);
+        *out++ = i < 3 ? '.' : '\0';
     }
 }
 
@@ -151,6 +159,17 @@ void addr_host(const struct addr *addr, char *out)
         memcpy(out, "unix", 5);
 }
 
+static void format_port(const char *host, unsigned port, char *out)
+{
+    struct text text;
+    bool brackets = strchr(host, ':');
+    text_init(&text, out, ADDR_TEXT_MAX);
+    text_adds(&text, brackets ? "[" : "");
+    text_adds(&text, host);
+    text_adds(&text, brackets ? "]:" : ":");
+    text_addu(&text, port);
+}
+
 void addr_format(const struct addr *addr, char *out)
 {
     char host[ADDR_TEXT_MAX];
@@ -158,10 +177,8 @@ void addr_format(const struct addr *addr, char *out)
     if (addr->sa.sa_family == AF_UNIX)
         /* The kernel does not terminate the path of a peer that fills the field. */
         snprintf(out, ADDR_TEXT_MAX, "unix:%.*s", (int)sizeof(addr->un.sun_path), addr->un.sun_path);
-    else if (strchr(host, ':'))
-        snprintf(out, ADDR_TEXT_MAX, "[%.46s]:%u", host, addr_port(addr));
     else
-        snprintf(out, ADDR_TEXT_MAX, "%.46s:%u", host, addr_port(addr));
+        format_port(host, addr_port(addr), out);
 }
 
 unsigned addr_port(const struct addr *addr)

@@ -19,7 +19,7 @@
 #include "lb/tls/settings.h"
 #include "scripting/script.h"
 
-enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP, PROTOCOL_RESPOND };
+enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 
 struct listener_state; /* counters across snapshots: lb/proxy */
 
@@ -73,8 +73,6 @@ struct listener {
     char *backend_name;
     const struct backend *backend; /* NULL only for http: then what no route takes is 404 */
     struct http_settings http;
-    uint64_t respond_status;
-    char *respond_text;
     uint64_t timeout_handshake_ms, timeout_idle_ms, timeout_half_closed_ms;
     uint64_t max_connections; /* 0: no limit of its own */
     bool log_connections;

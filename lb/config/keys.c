@@ -74,8 +74,11 @@ const struct key keys[] = {
     {SECTION_GLOBAL, "shutdown-timeout", DURATION(0, DAY), GLOBAL(shutdown_timeout_ms), .fallback = "30s",
      HELP("After SIGTERM, connections have this long to end by themselves. 0: they are closed at once.")},
     {SECTION_GLOBAL, "drain-spread", DURATION(0, HOUR), GLOBAL(drain_spread_ms), .fallback = "10s",
-     HELP("Kept HTTP connections that a reload or a shutdown ends are told so within this time, spread "
-          "evenly, so that their clients do not all come back at once. 0: at once.")},
+     HELP("Kept HTTP connections that a reload ends, because their listener or its TLS policy is another one "
+          "now, are "
+          "told so within this time, spread evenly, so that their clients do not all come back at once. 0: "
+          "at once. A "
+          "shutdown tells all of them at once.")},
     {SECTION_GLOBAL, "admin", OWN(value_admin, "off or unix:PATH"), GLOBAL(admin), .fallback = "off",
      .flags = KEY_RESTART, HELP("Unix socket that `lb ctl` talks to. Whoever may open it may steer lb.")},
     {SECTION_GLOBAL, "log", .type = VALUE_TEXT, .form = "stdout, stderr or a path", GLOBAL(log_target),

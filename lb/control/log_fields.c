@@ -1,5 +1,7 @@
 #include "lb/control/log_fields.h"
 
+#include <stdlib.h>
+
 #include "lb/base/clock.h"
 
 void log_fields_begin(struct log_fields *line, const struct log *log, char *buffer)
@@ -17,15 +19,43 @@ void log_fields_end(struct log_fields *line, struct log *log)
     log_line(log, slice_make(line->text.data, line->text.len));
 }
 
+/* Where all of it may not fit: what fits, and then nothing more does. */
+static void cut_name(struct log_fields *line, const char *key)
+{
+    struct text *text = &line->text;
+    if (!line->first)
+        text_addc(text, line->json ? ',' : ' ');
+    text_adds(text, line->json ? "\"" : "");
+    text_adds(text, key);
+    text_adds(text, line->json ? "\":" : "=");
+}
+
+static void put_name(struct log_fields *line, const char *key, size_t len)
+{
+    struct text *text = &line->text;
+    char *at = text->data + text->len;
+    if (!line->first)
+        *at++ = line->json ? ',' : ' ';
+    if (line->json)
+        *at++ = '"';
+    memcpy(at, key, len);
+    at += len;
+    if (line->json)
+        *at++ = '"';
+    *at++ = line->json ? ':' : '=';
+    *at = '\0';
+    text->len = (size_t)(at - text->data);
+}
+
+/* A line has some forty names, so they are written into room that is known to be there. */
 static void name(struct log_fields *line, const char *key)
 {
-    if (!line->first)
-        text_addc(&line->text, line->json ? ',' : ' ');
-    line->first = false;
-    if (line->json)
-        text_addf(&line->text, "\"%s\":", key);
+    size_t len = strlen(key);
+    if (line->text.cap - line->text.len > len + sizeof(",\"\":"))
+        put_name(line, key, len);
     else
-        text_addf(&line->text, "%s=", key);
+        cut_name(line, key);
+    line->first = false;
 }
 
 void log_add(struct log_fields *line, const char *key, struct slice value)
@@ -61,7 +91,9 @@ void log_add_members(struct log_fields *line, const char *key, const char *membe
     if (!members)
         return;
     name(line, key);
-    text_addf(&line->text, "{%s}", members);
+    text_addc(&line->text, '{');
+    text_adds(&line->text, members);
+    text_addc(&line->text, '}');
 }
 
 void log_addw(struct log_fields *line, const char *key, const char *word)
@@ -114,4 +146,20 @@ void log_add_tls(struct log_fields *line, const struct conn *conn)
     log_adds(line, "cipher", session ? tls_session_cipher(session) : NULL);
     log_adds(line, "group", session ? tls_session_group(session) : NULL);
     log_adds(line, "sni", conn->server_name);
+}
+
+void log_add_session(struct log_fields *line, struct http_conn *http)
+{
+    size_t from = line->text.len;
+    if (http->log_session && http->log_json == line->json) {
+        text_adds(&line->text, http->log_session);
+        return;
+    }
+    log_add_tls(line, http->conn);
+    log_add_certificate(line, http->conn);
+    if (line->text.truncated)
+        return;
+    free(http->log_session);
+    http->log_session = strdup(line->text.data + from);
+    http->log_json = line->json;
 }

@@ -7,7 +7,7 @@
 
 #include "lb/base/log.h"
 #include "lb/base/text.h"
-#include "lb/proxy/conn.h"
+#include "lb/proxy/http.h"
 
 #define LOG_FIELDS_MAX 8192
 
@@ -33,5 +33,7 @@ void log_add_members(struct log_fields *line, const char *key, const char *membe
 void log_add_who(struct log_fields *line, const struct conn *conn);
 void log_add_tls(struct log_fields *line, const struct conn *conn);
 void log_add_certificate(struct log_fields *line, const struct conn *conn);
+/* The latter two; kept with the connection, whose lines all say the same. */
+void log_add_session(struct log_fields *line, struct http_conn *http);
 
 #endif

@@ -78,8 +78,7 @@ void request_log_write(struct proxy_thread *thread, const struct exchange *excha
     add_decision(&line, exchange);
     add_server(&line, exchange);
     add_times(&line, exchange);
-    log_add_tls(&line, conn);
-    log_add_certificate(&line, conn);
+    log_add_session(&line, exchange->http);
     log_addw(&line, "end", reason_name(exchange->reason));
     log_addu(&line, "connection_requests", exchange->http->served);
     log_addu(&line, "generation", exchange->service->generation->number);

@@ -124,8 +124,19 @@ static bool version_byte(struct h1_check *check, char byte)
     return true;
 }
 
+/* The usual one, when all of it is there. */
+static const char *usual_version(struct h1_check *check, const char *at, const char *end)
+{
+    if (check->count > 0 || end - at < 8 || memcmp(at, "HTTP/1.1", 8) != 0)
+        return at;
+    check->major = check->minor = 1;
+    check->count = 8;
+    return at + 8;
+}
+
 static const char *step_version(struct h1_check *check, const char *at, const char *end)
 {
+    at = usual_version(check, at, end);
     for (; at < end && check->count < 8; at++, check->count++)
         if (!version_byte(check, *at))
             return bad(check, at, "the version is malformed");

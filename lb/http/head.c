@@ -104,16 +104,15 @@ static bool own(const struct http_head *head, struct slice bytes)
            (uintptr_t)bytes.data < (uintptr_t)head->bytes + head->cap;
 }
 
-/* Room for `more` bytes. Slices of the head's own buffer go with it when it moves. */
-static bool make_room(struct http_head *head, size_t more, struct slice *a, struct slice *b)
+/* Slices of the head's own buffer go with it when it moves. */
+static __attribute__((noinline, cold)) bool move(struct http_head *head, size_t more, struct slice *a,
+                                                 struct slice *b)
 {
-    if (head->cap - head->len >= more)
-        return true;
     struct slice *moved[] = {a, b};
     size_t offset[2] = {0};
     bool mine[2];
     for (int i = 0; i < 2; i++) {
-        mine[i] = moved[i] && own(head, *moved[i]);
+        mine[i] = own(head, *moved[i]);
         offset[i] = mine[i] ? (size_t)(moved[i]->data - head->bytes) : 0;
     }
     if (!grow(head, more))
@@ -124,16 +123,50 @@ static bool make_room(struct http_head *head, size_t more, struct slice *a, stru
     return true;
 }
 
+/* Room for `more` bytes. */
+static inline bool make_room(struct http_head *head, size_t more, struct slice *a, struct slice *b)
+{
+    if (__builtin_expect(head->cap - head->len >= more, true))
+        return true;
+    struct slice first = *a, second = *b; /* copies: the callers' stay in registers */
+    if (!move(head, more, &first, &second))
+        return false;
+    *a = first;
+    *b = second;
+    return true;
+}
+
+static inline bool make_room_for(struct http_head *head, struct slice *bytes)
+{
+    struct slice none = {0};
+    return make_room(head, bytes->len, bytes, &none);
+}
+
+/* Into room that is there. */
+static inline struct span append(struct http_head *head, struct slice bytes)
+{
+    struct span put = {head->len, (uint32_t)bytes.len};
+    if (bytes.len > 0)
+        memcpy(head->bytes + head->len, bytes.data, bytes.len);
+    head->len += (uint32_t)bytes.len;
+    return put;
+}
+
+static __attribute__((noinline, cold)) bool grow_fields(struct http_head *head)
+{
+    size_t room = head->room ? head->room * 2u : FIELDS_FIRST;
+    struct http_field *grown = room <= UINT16_MAX ? realloc(head->fields, room * sizeof(*grown)) : NULL;
+    if (!grown)
+        return false;
+    head->fields = grown;
+    head->room = (uint16_t)room;
+    return true;
+}
+
 static struct http_field *new_field(struct http_head *head)
 {
-    if (head->count == head->room) {
-        size_t room = head->room ? head->room * 2u : FIELDS_FIRST;
-        struct http_field *grown = room <= UINT16_MAX ? realloc(head->fields, room * sizeof(*grown)) : NULL;
-        if (!grown)
-            return NULL;
-        head->fields = grown;
-        head->room = (uint16_t)room;
-    }
+    if (head->count == head->room && !grow_fields(head))
+        return NULL;
     struct http_field *field = &head->fields[head->count++];
     *field = (struct http_field){.name_at = head->len};
     return field;
@@ -141,12 +174,9 @@ static struct http_field *new_field(struct http_head *head)
 
 bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
 {
-    if (!make_room(head, bytes.len, &bytes, NULL))
+    if (!make_room_for(head, &bytes))
         return false;
-    if (bytes.len > 0)
-        memcpy(head->bytes + head->len, bytes.data, bytes.len);
-    *out = (struct span){head->len, (uint32_t)bytes.len};
-    head->len += (uint32_t)bytes.len;
+    *out = append(head, bytes);
     return true;
 }
 
@@ -160,17 +190,29 @@ static uint64_t lower_eight(uint64_t eight)
     return eight | upper >> 2;
 }
 
+static inline void lower_word(char *out, const char *in, size_t size)
+{
+    uint64_t word = 0;
+    memcpy(&word, in, size);
+    word = lower_eight(word);
+    memcpy(out, &word, size);
+}
+
+/* The last word may overlap the one before it: so no byte is looked at alone. */
 static void put_lower(char *out, struct slice bytes)
 {
-    size_t i = 0;
-    for (uint64_t eight; bytes.len - i >= sizeof(eight); i += sizeof(eight)) {
-        memcpy(&eight, bytes.data + i, sizeof(eight));
-        eight = lower_eight(eight);
-        memcpy(out + i, &eight, sizeof(eight));
-    }
-    for (; i < bytes.len; i++) {
-        char byte = bytes.data[i];
-        out[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+    const char *in = bytes.data;
+    size_t len = bytes.len;
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8)
+            lower_word(out + i, in + i, 8);
+        lower_word(out + len - 8, in + len - 8, 8);
+    } else if (len >= 4) {
+        lower_word(out, in, 4);
+        lower_word(out + len - 4, in + len - 4, 4);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            lower_word(out + i, in + i, 1);
     }
 }
 
@@ -185,7 +227,7 @@ static struct http_field *open_field(struct http_head *head)
 bool http_head_name_bytes(struct http_head *head, struct slice bytes)
 {
     struct http_field *field = open_field(head);
-    if (!make_room(head, bytes.len, &bytes, NULL))
+    if (!make_room_for(head, &bytes))
         return false;
     if (!field) {
         field = new_field(head);
@@ -204,9 +246,9 @@ bool http_head_name_bytes(struct http_head *head, struct slice bytes)
 bool http_head_value_bytes(struct http_head *head, struct slice bytes)
 {
     struct http_field *field = open_field(head);
-    struct span put;
-    if (!field || !http_head_put(head, bytes, &put))
+    if (!field || !make_room_for(head, &bytes))
         return false;
+    struct span put = append(head, bytes);
     if (field->value.len == 0)
         field->value.at = put.at;
     field->value.len += put.len;
@@ -252,17 +294,16 @@ bool http_head_add(struct http_head *head, struct slice name, struct slice value
 bool http_head_add_known(struct http_head *head, enum field_id id, struct slice value)
 {
     struct slice name = field_name_slice(id);
-    struct span name_at, value_at;
-    if (!http_head_put(head, value, &value_at) || !http_head_put(head, name, &name_at))
+    if (!make_room(head, name.len + value.len, &name, &value))
         return false;
     struct http_field *field = new_field(head);
     if (!field)
         return false;
-    *field = (struct http_field){.name_at = name_at.at,
-                                 .name_len = (uint16_t)name_at.len,
-                                 .value = value_at,
-                                 .id = (uint8_t)id,
-                                 .exact = true};
+    field->value = append(head, value);
+    field->name_at = append(head, name).at;
+    field->name_len = (uint16_t)name.len;
+    field->id = (uint8_t)id;
+    field->exact = true;
     return true;
 }
 

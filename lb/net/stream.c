@@ -1,5 +1,6 @@
 #include "lb/net/stream.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,19 +130,33 @@ static enum stream_written queue(struct stream *stream, struct slice bytes)
     return STREAM_QUEUED;
 }
 
+/* send(2) itself: uv_try_write goes through write(2), which costs more. Gives how much the kernel took, or a
+ * negative errno. */
+static ssize_t send_now(struct stream *stream, struct slice bytes)
+{
+    uv_os_fd_t fd;
+    ssize_t took;
+    if (uv_fileno(&stream->uv.handle, &fd) != 0)
+        return UV_EBADF;
+    do
+        took = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (took < 0 && errno == EINTR);
+    if (took < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+        return 0;
+    return took < 0 ? -errno : took;
+}
+
 static enum stream_written send_bytes(struct stream *stream, struct slice bytes)
 {
     if (bytes.len == 0)
         return STREAM_WROTE;
     if (stream->ended_out || stream->closing)
         return STREAM_BROKEN;
-    if (stream->queued == 0) {
-        uv_buf_t buf = uv_buf_init((char *)bytes.data, (unsigned)bytes.len);
-        int wrote = uv_try_write(&stream->uv.stream, &buf, 1);
-        if (wrote < 0 && wrote != UV_EAGAIN)
+    if (stream->queued == 0 && !stream->connecting) {
+        ssize_t took = send_now(stream, bytes);
+        if (took < 0)
             return STREAM_BROKEN;
-        size_t done = wrote > 0 ? (size_t)wrote : 0;
-        bytes = slice_make(bytes.data + done, bytes.len - done);
+        bytes = slice_make(bytes.data + took, bytes.len - (size_t)took);
     }
     return bytes.len == 0 ? STREAM_WROTE : queue(stream, bytes);
 }
@@ -365,6 +380,7 @@ static void on_connected(uv_connect_t *request, int status)
 {
     struct stream *stream = request->handle->data;
     free(request);
+    stream->connecting = false;
     if (stream->closing)
         return;
     if (status == 0)
@@ -395,8 +411,10 @@ struct stream *stream_connect(struct net_thread *thread, const struct addr *addr
 {
     struct stream *stream = stream_new(thread, addr->sa.sa_family, events, owner);
     *error = stream ? start_connect(stream, addr) : UV_ENOMEM;
-    if (*error == 0)
+    if (*error == 0) {
+        stream->connecting = true;
         return stream;
+    }
     if (stream)
         discard(stream);
     return NULL;

@@ -47,7 +47,7 @@ struct stream {
     size_t queued;   /* bytes handed to libuv and not yet written */
     uint32_t greedy; /* bytes read in this turn of the loop by reads that filled the whole buffer */
     enum stream_mode mode;
-    bool reading, resting, paused, ended_in, end_wanted, ended_out, closing;
+    bool connecting, reading, resting, paused, ended_in, end_wanted, ended_out, closing;
 };
 
 enum stream_written { STREAM_WROTE, STREAM_QUEUED, STREAM_BROKEN };

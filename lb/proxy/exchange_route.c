@@ -1,6 +1,7 @@
 /* Where a request goes: the route, what the script says of it, and what lb answers by itself. */
 #include <stdlib.h>
 
+#include "lb/base/text.h"
 #include "lb/proxy/exchange.h"
 #include "lb/proxy/http.h"
 
@@ -78,13 +79,30 @@ static bool choose_path(struct exchange *exchange)
     return put_path(exchange, path);
 }
 
+/* Servers compare hosts in their own ways: they get the form in which routes have been matched. */
+static bool choose_host(struct exchange *exchange)
+{
+    const struct http_target *target = &exchange->target;
+    struct http_head *head = exchange->request;
+    char whole[HTTP_HOST_MAX + 8];
+    struct text text;
+    if (!target->host[0])
+        return true;
+    text_init(&text, whole, sizeof(whole));
+    text_adds(&text, target->host);
+    if (target->port > 0)
+        text_addf(&text, ":%u", target->port);
+    struct slice host = slice_make(text.data, text.len);
+    return slice_equal(host, head_text(head, head->authority)) || http_head_put(head, host, &head->authority);
+}
+
 static void ask_server(struct exchange *exchange)
 {
     if (exchange->conn->client->tls && exchange->target.host[0] &&
         service_misdirected(exchange->service, slice_of(exchange->target.host)))
         exchange_refuse(exchange, 421, REASON_MISDIRECTED,
                         "the host belongs to a listener with another TLS policy");
-    else if (!choose_path(exchange))
+    else if (!choose_path(exchange) || !choose_host(exchange))
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
     else
         exchange_server_start(exchange);

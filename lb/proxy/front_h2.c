@@ -146,26 +146,24 @@ static void h2_answer_head(struct exchange *exchange, struct http_head *head, bo
  * nowhere. */
 #define PIECE (64u * 1024)
 
-static size_t write_piece(struct exchange *exchange, struct slice bytes)
+static void write_piece(struct exchange *exchange, struct slice bytes)
 {
-    struct conn *conn = exchange->conn;
-    size_t queued = h2_write(stream_of(exchange), bytes);
-    if (bytes.len == PIECE && !stream_blocked(conn->client))
+    h2_write(stream_of(exchange), bytes);
+    if (bytes.len == PIECE && !stream_blocked(exchange->conn->client))
         h2_send(exchange->http->h2);
-    return queued;
 }
 
 static bool h2_answer_body(struct exchange *exchange, struct slice bytes)
 {
-    size_t queued = 0;
     while (bytes.len > 0 && exchange->stream) {
         size_t len = bytes.len < PIECE ? bytes.len : PIECE;
-        queued = write_piece(exchange, slice_make(bytes.data, len));
+        write_piece(exchange, slice_make(bytes.data, len));
         bytes = slice_make(bytes.data + len, bytes.len - len);
     }
-    if (exchange->stream)
-        http_mark_dirty(exchange->http);
-    return queued < H2_HIGH;
+    if (!exchange->stream)
+        return true;
+    http_mark_dirty(exchange->http);
+    return h2_queued(stream_of(exchange)) < H2_HIGH; /* as it is now: whoever waits is told when it has sunk */
 }
 
 static void h2_answer_end(struct exchange *exchange, const struct http_head *trailers)

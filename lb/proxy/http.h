@@ -46,6 +46,8 @@ struct http_conn {
     uint64_t since_ms;             /* what the deadline counts from */
     uint64_t served;               /* requests begun */
     struct authorize_facts *facts; /* for on_request; made when first needed */
+    char *log_session;             /* TLS and certificate in the lines of the log; NULL: none yet */
+    bool log_json;                 /* log_session is JSON */
     unsigned port;                 /* that the client connected to; 0: not asked yet */
     unsigned refused_status;       /* on_authorize has denied: each request is answered so */
     bool ending;                   /* no further request after those that run */

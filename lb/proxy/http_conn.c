@@ -261,6 +261,7 @@ void http_free(struct conn *conn)
     else if (http->h1)
         front_h1_free(http);
     free(http->facts);
+    free(http->log_session);
     free(http);
     conn->http = NULL;
 }

@@ -9,6 +9,7 @@ import pytest
 
 from harness import product
 from harness.nginx import Nginx
+from harness.node import Node
 from harness.origin import Origin
 from harness.pki import Pki
 
@@ -99,3 +100,17 @@ def nginx(folder):
     made = Nginx(folder)
     yield made
     made.close()
+
+
+@pytest.fixture
+def node():
+    """node(script, *arguments) is a server of tests/e2e/node that runs until the test has ended."""
+    running = []
+
+    def start(script, *arguments):
+        running.append(Node(script, *arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
