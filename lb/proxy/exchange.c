@@ -153,7 +153,8 @@ static bool known_too_large(const struct exchange *exchange)
     return most > 0 && length > 0 && (uint64_t)length > most;
 }
 
-/* False: refused already. */
+/* False: refused already. Whoever names no clear host or path on an HTTP/1 connection is not listened to any
+ * further there, as after any other malformed head. */
 static bool read_target(struct exchange *exchange)
 {
     unsigned status;
@@ -161,6 +162,7 @@ static bool read_target(struct exchange *exchange)
     if (http_target_read(exchange->request, exchange->service->listener->http.slash, &exchange->target,
                          &status, &why))
         return true;
+    exchange->close = !exchange->http->h2;
     if (status == 0)
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
     else
