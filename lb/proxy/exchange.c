@@ -429,8 +429,13 @@ void exchange_client_gone(struct exchange *exchange, enum reason reason)
 
 void exchange_refuse(struct exchange *exchange, unsigned status, enum reason reason, const char *text)
 {
-    if (exchange->state == EXCHANGE_DONE || exchange->state == EXCHANGE_DRAIN)
+    if (exchange->state == EXCHANGE_DONE)
         return;
+    if (exchange->state == EXCHANGE_DRAIN) { /* answered already: what is wrong with the rest only ends it */
+        exchange->close = true;
+        exchange_finish(exchange, exchange->reason);
+        return;
+    }
     exchange_note(exchange, text);
     if (exchange->answer_begun) {
         exchange_cut(exchange, reason);
