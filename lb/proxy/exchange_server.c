@@ -137,6 +137,7 @@ static void failed_once(struct exchange *exchange)
         exchange->tries--;
     }
     if (exchange->answer_begun) {
+        exchange_note(exchange, exchange->failure.text);
         exchange_cut(exchange, exchange->failure.trouble == UPSTREAM_BAD_ANSWER ? REASON_ANSWER_INVALID
                                                                                 : REASON_ANSWER_CUT);
         return;

@@ -217,6 +217,7 @@ static void on_head(void *owner, struct h2_stream *stream, struct http_head *hea
     }
     upstream->begun = true;
     upstream->answered = ends && head->status >= 200;
+    upstream->left = head->status >= 200 ? head->content_length : -1;
     upstream->events->head(upstream->owner, head, upstream->answered);
 }
 
@@ -232,6 +233,7 @@ static void on_body(void *owner, struct h2_stream *stream, struct slice bytes)
 {
     struct upstream *upstream = upstream_of(stream);
     (void)owner;
+    upstream->left -= (int64_t)bytes.len;
     upstream->unconsumed += bytes.len;
     if (!upstream->paused)
         grant(upstream);
@@ -255,12 +257,24 @@ static enum upstream_trouble trouble_of(const struct upstream *upstream, uint32_
     return code == H2_PROTOCOL_ERROR ? UPSTREAM_BAD_ANSWER : UPSTREAM_CLOSED;
 }
 
+/* Node.js closes a stream so, without END_STREAM, when its last bytes had to wait for the window: all that
+ * content-length announces is there. */
+static bool is_complete(const struct upstream *upstream, uint32_t code)
+{
+    return code == H2_NO_ERROR && upstream->begun && !upstream->answered && upstream->left == 0;
+}
+
 static void on_reset(void *owner, struct h2_stream *stream, uint32_t code, bool unprocessed)
 {
     struct h2_link *link = owner;
     struct upstream *upstream = upstream_of(stream);
     if (!upstream)
         return;
+    if (is_complete(upstream, code) && !link->sending) {
+        upstream->stream = NULL;
+        on_message_end(owner, stream, NULL);
+        return;
+    }
     enum upstream_trouble trouble = trouble_of(upstream, code, unprocessed);
     upstream->stream = NULL;
     if (upstream->answered) /* RFC 9113 section 8.1: the server needs no more of the request */

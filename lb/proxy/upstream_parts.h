@@ -106,6 +106,7 @@ struct upstream {
     struct upstream *next, *previous; /* on the same link; `next` also in the pool's spare ones */
     struct h2_stream *stream;         /* NULL: not begun, or over */
     size_t unconsumed;                /* bytes delivered and not granted again */
+    int64_t left;                     /* of what content-length announces; negative: it does not */
     bool requested, sent;             /* the request: begun, complete */
     bool begun, answered;             /* the answer */
     bool paused, blocked;             /* blocked: `drained` is owed */
