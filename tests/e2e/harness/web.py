@@ -287,6 +287,7 @@ class Two:
 
     def __init__(self, sock, scheme="http", window=1 << 20, **settings):
         self.sock, self.scheme, self.streams, self.goaway, self.over = sock, scheme, {}, None, False
+        self.rest = b""
         self.grant = True  # gives the window back as data comes
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(
             client_side=True, header_encoding="utf-8", validate_outbound_headers=False, normalize_outbound_headers=False,
@@ -347,7 +348,7 @@ class Two:
         if not data:
             self.over = True
             return False
-        for event in self.h2.receive_data(data):
+        for event in self.h2.receive_data(self.without_goaway(data)):
             self.event(event)
         try:
             self.flush()
@@ -355,12 +356,22 @@ class Two:
             self.over = True
         return True
 
+    def without_goaway(self, data):
+        """Whole frames only. The library takes GOAWAY for the end, but streams that are open go on."""
+        self.rest += data
+        whole = []
+        while len(self.rest) >= 9 and len(self.rest) >= 9 + int.from_bytes(self.rest[:3], "big"):
+            length = 9 + int.from_bytes(self.rest[:3], "big")
+            one, self.rest = self.rest[:length], self.rest[length:]
+            if one[3] == GOAWAY:
+                self.last_stream, self.goaway = struct.unpack(">II", one[9:17])
+            else:
+                whole.append(one)
+        return b"".join(whole)
+
     def event(self, event):
         stream = self.streams.get(getattr(event, "stream_id", None))
-        if isinstance(event, h2.events.ConnectionTerminated):
-            self.goaway = event.error_code
-            self.last_stream = event.last_stream_id
-        elif isinstance(event, h2.events.DataReceived):
+        if isinstance(event, h2.events.DataReceived):
             stream.parts.append(event.data)
             if self.grant and event.flow_controlled_length:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
