@@ -156,45 +156,39 @@ static const struct script_conn *conn_facts(struct exchange *exchange)
     return http->facts ? authorize_conn_of(http->facts) : NULL;
 }
 
+/* A change of the head may move its bytes: texts are kept apart from it. */
+static struct slice keep(char **at, struct slice text)
+{
+    struct slice kept = slice_make(*at, text.len);
+    if (text.len > 0)
+        memcpy(*at, text.data, text.len);
+    *at += text.len;
+    return kept;
+}
+
 static bool collect(struct exchange *exchange)
 {
     const struct script_conn *conn = conn_facts(exchange);
     const struct http_head *head = exchange->request;
+    const struct http_target *target = &exchange->target;
+    size_t size = (size_t)head->method_text.len + target->path.len + target->query.len;
+    free(exchange->facts);
+    exchange->facts = conn ? malloc(sizeof(*exchange->facts) + size + 1) : NULL;
     if (!exchange->facts)
-        exchange->facts = malloc(sizeof(*exchange->facts));
-    if (!conn || !exchange->facts)
         return false;
-    *exchange->facts = (struct exchange_facts){0};
+    char *at = (char *)(exchange->facts + 1);
+    exchange->facts->response = (struct script_response){0};
     exchange->facts->request = (struct script_request){
         .message = {exchange, &request_ops},
         .conn = conn,
-        .method = head_text(head, head->method_text),
-        .path = head_text(head, exchange->target.path),
-        .query = head_text(head, exchange->target.query),
-        .has_query = exchange->target.has_query,
-        .host = slice_of(exchange->target.host),
+        .method = keep(&at, head_text(head, head->method_text)),
+        .path = keep(&at, head_text(head, target->path)),
+        .query = keep(&at, head_text(head, target->query)),
+        .has_query = target->has_query,
+        .host = slice_of(target->host),
         .scheme = slice_of(exchange->conn->client->tls ? "https" : "http"),
         .id = slice_of(exchange->id),
     };
-    return true;
-}
-
-/* A change of the head may move its bytes: the texts are kept apart from it. */
-static bool freeze(struct exchange *exchange)
-{
-    const struct script_request *before = &exchange->facts->request;
-    size_t size = before->method.len + before->path.len + before->query.len;
-    struct exchange_facts *grown = realloc(exchange->facts, sizeof(*grown) + size + 1);
-    if (!grown)
-        return false;
-    exchange->facts = grown;
-    struct slice *texts[] = {&grown->request.method, &grown->request.path, &grown->request.query};
-    char *at = (char *)(grown + 1);
-    for (size_t i = 0; i < 3; i++) {
-        memcpy(at, texts[i]->data, texts[i]->len);
-        texts[i]->data = at;
-        at += texts[i]->len;
-    }
     return true;
 }
 
@@ -280,7 +274,8 @@ static void concluded(struct exchange *exchange, const struct script_outcome *ou
     }
 }
 
-/* RFC 9110 section 10.1.1: a client that expects 100 sends nothing before it; the server is not asked any more. */
+/* RFC 9110 section 10.1.1: a client that expects 100 sends nothing before it; the server is not asked any
+ * more. */
 static void invite_body(struct exchange *exchange)
 {
     struct http_thread *thread = exchange->conn->thread->http;
@@ -335,7 +330,7 @@ bool exchange_script(struct exchange *exchange)
         return false;
     exchange->state = EXCHANGE_SCRIPT;
     exchange->judging = false;
-    if (collect(exchange) && freeze(exchange))
+    if (collect(exchange))
         run(exchange);
     else
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
@@ -349,7 +344,7 @@ bool exchange_judge(struct exchange *exchange)
         return false;
     exchange->judging = true;
     exchange->state = EXCHANGE_JUDGE;
-    if (!exchange->facts && !(collect(exchange) && freeze(exchange))) {
+    if (!exchange->facts && !collect(exchange)) {
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
         return true;
     }
