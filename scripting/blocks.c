@@ -8,7 +8,7 @@
 #ifdef LB_ASSERT
 #define KEPT_MAX 0
 #else
-#define KEPT_MAX (64u << 10)
+#define KEPT_MAX (256u << 10)
 #endif
 
 struct kept_block {

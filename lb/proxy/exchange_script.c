@@ -7,11 +7,16 @@
 #include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
 
-/* What the hooks look at; lives as long as the exchange. */
+/* What the hooks look at; lives as long as the exchange. The request's texts lie behind it, in room for at
+ * least TEXTS_USUAL bytes. */
 struct exchange_facts {
+    struct exchange_facts *next; /* among the thread's spare ones */
     struct script_request request;
     struct script_response response;
 };
+
+#define TEXTS_USUAL 256
+#define SPARE_MAX   64
 
 /* Reloads that come faster than a script decides must not keep a request undecided for ever. */
 #define OVERTAKEN_MAX 8
@@ -156,6 +161,47 @@ static const struct script_conn *conn_facts(struct exchange *exchange)
     return http->facts ? authorize_conn_of(http->facts) : NULL;
 }
 
+static size_t texts_of(const struct script_request *request)
+{
+    return request->method.len + request->path.len + request->query.len;
+}
+
+static struct exchange_facts *take_facts(struct http_thread *thread, size_t texts)
+{
+    struct exchange_facts *facts = thread->facts;
+    if (texts > TEXTS_USUAL || !facts)
+        return malloc(sizeof(*facts) + (texts > TEXTS_USUAL ? texts : TEXTS_USUAL));
+    thread->facts = facts->next;
+    thread->facts_count--;
+    return facts;
+}
+
+void exchange_facts_give(struct exchange *exchange)
+{
+    struct http_thread *thread = exchange->conn->thread->http;
+    struct exchange_facts *facts = exchange->facts;
+    exchange->facts = NULL;
+    if (!facts)
+        return;
+    if (thread->facts_count == SPARE_MAX || texts_of(&facts->request) > TEXTS_USUAL) {
+        free(facts);
+        return;
+    }
+    facts->next = thread->facts;
+    thread->facts = facts;
+    thread->facts_count++;
+}
+
+void exchange_facts_free(struct http_thread *thread)
+{
+    while (thread->facts) {
+        struct exchange_facts *facts = thread->facts;
+        thread->facts = facts->next;
+        free(facts);
+    }
+    thread->facts_count = 0;
+}
+
 /* A change of the head may move its bytes: texts are kept apart from it. */
 static struct slice keep(char **at, struct slice text)
 {
@@ -172,8 +218,8 @@ static bool collect(struct exchange *exchange)
     const struct http_head *head = exchange->request;
     const struct http_target *target = &exchange->target;
     size_t size = (size_t)head->method_text.len + target->path.len + target->query.len;
-    free(exchange->facts);
-    exchange->facts = conn ? malloc(sizeof(*exchange->facts) + size + 1) : NULL;
+    exchange_facts_give(exchange);
+    exchange->facts = conn ? take_facts(exchange->conn->thread->http, size) : NULL;
     if (!exchange->facts)
         return false;
     char *at = (char *)(exchange->facts + 1);
