@@ -81,7 +81,8 @@ static bool set_request_id(struct http_head *head, struct forward_facts *facts)
 {
     struct slice kept;
     bool keeps = forward_kept_id(head, &kept);
-    forward_request_id(head, facts);
+    if (keeps || facts->request_id[0] == '\0') /* else it has been made already */
+        forward_request_id(head, facts);
     if (keeps)
         return true;
     http_head_remove(head, HEADER_X_REQUEST_ID);

@@ -382,7 +382,7 @@ static void release(struct exchange *exchange)
     head_pool_give(&thread->heads, exchange->answer_trailers);
     body_drop(&exchange->body);
     body_drop(&exchange->answer_body);
-    free(exchange->facts);
+    exchange_facts_give(exchange);
     free(exchange->server);
     free(exchange->text);
     free(exchange->log_fields);
