@@ -9,6 +9,11 @@
 
 #define RESUME_STEPS 100
 
+void coroutine_init(lua_State *co, struct script *script)
+{
+    *(uintptr_t *)lua_getextraspace(co) = (uintptr_t)script;
+}
+
 void coroutine_mark(lua_State *co, unsigned flag, bool on)
 {
     uintptr_t *flags = lua_getextraspace(co);
@@ -178,7 +183,7 @@ static int co_create(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_State *co = lua_newthread(L);
-    *(uintptr_t *)lua_getextraspace(co) = 0;
+    coroutine_init(co, script_of(L));
     limits_watch(co);
     lua_pushvalue(L, 1);
     lua_xmove(L, co, 1);

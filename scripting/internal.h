@@ -40,6 +40,16 @@ struct memory {
     size_t collect_at; /* a call that ends with more than this in use collects everything */
 };
 
+/* Blocks of up to BLOCK_CLASSES * BLOCK_STEP bytes that were dropped and serve again. */
+enum { BLOCK_STEP = 16, BLOCK_CLASSES = 16 };
+
+struct kept_block;
+
+struct blocks {
+    struct kept_block *free[BLOCK_CLASSES];
+    size_t kept; /* bytes */
+};
+
 /* One run of a hook (or of the top level: loading). Records are reused, never freed before the
  * script: a view whose serial differs from its call's is stale. */
 struct script_call {
@@ -89,6 +99,7 @@ struct script {
     lua_State *L;
     struct script_host host;
     struct memory memory;
+    struct blocks blocks;
     uint64_t cpu_us, timeout_us;
     uint64_t serial;
     struct script_call *spare, *all;
@@ -97,6 +108,7 @@ struct script {
     bool host_yield; /* the yield under way is meant for the host, not for the script's own resume */
     unsigned steps;  /* work charged since the limits were last looked at */
     const void *meta[KIND_COUNT];
+    int meta_ref[KIND_COUNT]; /* the same in the registry */
     bool http;                /* struct script_settings */
     bool hooks[SCRIPT_HOOKS]; /* those that the file defines */
     char *path;               /* as configured */
@@ -107,8 +119,22 @@ struct script {
     size_t scratch_cap;
 };
 
+/* What the extra space of each coroutine holds: the script's address, and flags where its alignment leaves
+ * room. */
+enum { COROUTINE_HOOK = 1, COROUTINE_PARKED = 2, COROUTINE_FLAGS = 3 };
+
 /* The state's script; any coroutine of it does. */
-struct script *script_of(lua_State *L);
+static inline struct script *script_of(lua_State *L)
+{
+    return (struct script *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)COROUTINE_FLAGS);
+}
+
+/* --- blocks.c --- */
+/* As realloc, for a block of which the size is known and a new size that is not 0. The old size of a block
+ * that is NULL means nothing. */
+void *blocks_resize(struct blocks *blocks, void *block, size_t old_size, size_t new_size);
+void blocks_drop(struct blocks *blocks, void *block, size_t size);
+void blocks_free(struct blocks *blocks); /* those that wait for use */
 
 /* --- limits.c --- */
 void *limits_alloc(void *script, void *block, size_t old_size, size_t new_size);
@@ -133,7 +159,7 @@ void limits_where(lua_State *L, char *out);
 int limits_pass_on(lua_State *L, lua_KContext context, lua_KFunction next);
 
 /* --- coroutine.c --- */
-enum { COROUTINE_HOOK = 1, COROUTINE_PARKED = 2 };
+void coroutine_init(lua_State *co, struct script *script); /* no flag is on */
 void coroutine_mark(lua_State *co, unsigned flag, bool on);
 bool coroutine_is(lua_State *co, unsigned flag);
 int coroutine_open(lua_State *L);

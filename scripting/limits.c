@@ -13,13 +13,6 @@
 #define GROWN_MAX   (256u << 10)
 #define UNMARKED_US 1000
 
-struct script *script_of(lua_State *L)
-{
-    void *script;
-    lua_getallocf(L, &script);
-    return script;
-}
-
 /* --- time --- */
 
 static uint64_t thread_cpu_us(void)
@@ -137,13 +130,13 @@ void *limits_alloc(void *context, void *block, size_t old_size, size_t new_size)
     struct script *script = context;
     size_t old = block ? old_size : 0;
     if (new_size == 0) {
-        free(block);
+        blocks_drop(&script->blocks, block, old);
         script->memory.used -= old;
         return NULL;
     }
     if (new_size > old && !may_grow(script, block, old_size, new_size))
         return refuse(script, new_size);
-    void *moved = realloc(block, new_size);
+    void *moved = blocks_resize(&script->blocks, block, old, new_size);
     if (!moved)
         return new_size <= old ? block : refuse(script, new_size);
     script->memory.used += new_size - old;

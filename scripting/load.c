@@ -114,7 +114,7 @@ static int compile(lua_State *L)
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &modules_key);
     lua_State *thread = lua_newthread(L);
-    *(uintptr_t *)lua_getextraspace(thread) = 0;
+    coroutine_init(thread, call->script);
     coroutine_mark(thread, COROUTINE_HOOK, true);
     lua_rawsetp(L, LUA_REGISTRYINDEX, call);
     call->thread = thread;

@@ -172,7 +172,7 @@ static int prepare(lua_State *L)
     struct script_call *call = lua_touserdata(L, 1);
     if (!call->thread) {
         lua_State *thread = lua_newthread(L);
-        *(uintptr_t *)lua_getextraspace(thread) = 0;
+        coroutine_init(thread, call->script);
         coroutine_mark(thread, COROUTINE_HOOK, true);
         lua_rawsetp(L, LUA_REGISTRYINDEX, call);
         call->thread = thread;

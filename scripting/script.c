@@ -27,7 +27,7 @@ static bool make_state(struct script *script, const struct script_settings *sett
     script->L = lua_newstate(limits_alloc, script);
     if (!script->L)
         return false;
-    *(uintptr_t *)lua_getextraspace(script->L) = 0;
+    coroutine_init(script->L, script);
     lua_gc(script->L, LUA_GCINC, 200, 100, 0);
     lua_pushcfunction(script->L, set_up);
     lua_pushlightuserdata(script->L, &setup);
@@ -64,6 +64,7 @@ void script_free(struct script *script)
         return;
     if (script->L)
         lua_close(script->L);
+    blocks_free(&script->blocks);
     while (script->all) {
         struct script_call *call = script->all;
         script->all = call->next_all;

@@ -2,8 +2,6 @@
 #include "lb/base/units.h"
 #include "scripting/internal.h"
 
-static const char kind_keys[KIND_COUNT];
-
 void *userdata_is(lua_State *L, int index, enum kind kind)
 {
     if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
@@ -23,7 +21,7 @@ void *userdata_check(lua_State *L, int index, enum kind kind, const char *what)
 void *userdata_new(lua_State *L, enum kind kind, size_t size, int user_values)
 {
     void *block = lua_newuserdatauv(L, size, user_values);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kind_keys[kind]);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, script_of(L)->meta_ref[kind]);
     lua_setmetatable(L, -2);
     return block;
 }
@@ -40,6 +38,22 @@ static void push_names(lua_State *L, const char *const *names)
         lua_pushinteger(L, i);
         lua_setfield(L, -2, names[i]);
     }
+}
+
+/* Where Lua keeps the names that are in the table on the top. Short texts are there once, so that most keys
+ * are known by their address. */
+static void push_known(lua_State *L, const char *const *names)
+{
+    size_t count = 0;
+    while (names && names[count])
+        count++;
+    const char **known = lua_newuserdatauv(L, (count + 1) * sizeof(*known), 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushstring(L, names[i]);
+        known[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    known[count] = NULL;
 }
 
 static void lock(lua_State *L, const char *what)
@@ -66,13 +80,14 @@ void userdata_kind(lua_State *L, enum kind kind, const luaL_Reg *metamethods, co
         luaL_setfuncs(L, metamethods, 0);
     if (index) {
         push_names(L, names);
-        lua_pushcclosure(L, index, 1);
+        push_known(L, names);
+        lua_pushcclosure(L, index, 2);
         lua_setfield(L, -2, "__index");
     }
     lua_pushstring(L, called[kind]);
     lua_setfield(L, -2, "__name");
     lock(L, called[kind]);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kind_keys[kind]);
+    script_of(L)->meta_ref[kind] = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void userdata_unknown(lua_State *L, int key, const char *what, const char *const *names)
@@ -89,7 +104,12 @@ void userdata_unknown(lua_State *L, int key, const char *what, const char *const
 
 int userdata_field(lua_State *L, const char *what, const char *const *names)
 {
+    const char *const *known = lua_touserdata(L, lua_upvalueindex(2));
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     int good;
+    for (int i = 0; key && known[i]; i++)
+        if (known[i] == key)
+            return i;
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));
     lua_Integer field = lua_tointegerx(L, -1, &good);

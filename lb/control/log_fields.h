@@ -9,7 +9,7 @@
 #include "lb/base/text.h"
 #include "lb/proxy/http.h"
 
-#define LOG_FIELDS_MAX LOG_LINE_MAX
+#define LOG_FIELDS_MAX 16384
 
 struct log_fields {
     struct text text;

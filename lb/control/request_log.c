@@ -17,25 +17,24 @@ static struct slice field(const struct http_head *head, enum field_id id)
     return found ? head_value(head, found) : (struct slice){0};
 }
 
-/* What a client sends must leave room for what lb says about it. */
-#define TARGET_MAX 2048
-#define VALUE_MAX  512
+/* What a client sends must not push the verdict out of the line: each byte may take six there. */
+enum { HOST_SHOWN = 256, TARGET_SHOWN = 2048, TEXT_SHOWN = 512 };
 
-static struct slice some(struct slice value, size_t most)
+static struct slice shown(struct slice text, size_t most)
 {
-    return slice_make(value.data, value.len < most ? value.len : most);
+    return slice_make(text.data, text.len < most ? text.len : most);
 }
 
 static void add_request(struct log_fields *line, const struct exchange *exchange)
 {
     const struct http_head *head = exchange->request;
     log_adds(line, "id", exchange->id);
-    log_add(line, "method", some(head_text(head, head->method_text), VALUE_MAX));
-    log_add(line, "host", some(head_text(head, head->authority), VALUE_MAX));
-    log_add(line, "target", some(head_text(head, head->target), TARGET_MAX));
+    log_add(line, "method", shown(head_text(head, head->method_text), HOST_SHOWN));
+    log_add(line, "host", shown(head_text(head, head->authority), HOST_SHOWN));
+    log_add(line, "target", shown(head_text(head, head->target), TARGET_SHOWN));
     log_addw(line, "protocol", protocol_of(head));
-    log_add(line, "user_agent", some(field(head, HEADER_USER_AGENT), VALUE_MAX));
-    log_add(line, "referer", some(field(head, HEADER_REFERER), VALUE_MAX));
+    log_add(line, "user_agent", shown(field(head, HEADER_USER_AGENT), TEXT_SHOWN));
+    log_add(line, "referer", shown(field(head, HEADER_REFERER), TEXT_SHOWN));
 }
 
 static void add_decision(struct log_fields *line, const struct exchange *exchange)

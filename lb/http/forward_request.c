@@ -63,12 +63,11 @@ static uint64_t survey(struct http_head *head, uint64_t drop)
     return seen;
 }
 
-/* A server may answer by the first Host that it finds, so it stands first (RFC 9110 section 7.2). */
+/* A server may answer by the first Host that it finds, so it stands first (RFC 9110 section 7.2). It is empty
+ * where HTTP/1.0 has named none: HTTP/1.1 demands one (RFC 9112 section 3.2). */
 static bool set_host(struct http_head *head, const struct forward_facts *facts)
 {
     struct slice value = facts->host_out.len > 0 ? facts->host_out : head_text(head, head->authority);
-    if (value.len == 0)
-        return true;
     if (!http_head_add_known(head, HEADER_HOST, value))
         return false;
     unsigned last = head->count - 1u;
@@ -82,7 +81,8 @@ static bool set_request_id(struct http_head *head, struct forward_facts *facts)
 {
     struct slice kept;
     bool keeps = forward_kept_id(head, &kept);
-    forward_request_id(head, facts);
+    if (keeps || facts->request_id[0] == '\0') /* else it has been made already */
+        forward_request_id(head, facts);
     if (keeps)
         return true;
     http_head_remove(head, HEADER_X_REQUEST_ID);

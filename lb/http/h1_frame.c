@@ -1,12 +1,13 @@
 #include "lb/http/h1_frame.h"
 
+#include <string.h>
 #include <strings.h>
 
 /* What was seen of the fields so far. */
 struct seen {
     struct http_head *head;
     unsigned hosts, lengths, codings;
-    bool close, keep_alive, upgrade, protocols;
+    bool close, keep_alive, upgrade, protocols, http;
     struct h1_error error;
 };
 
@@ -57,6 +58,25 @@ static void see_connection(struct seen *seen, struct slice list)
     }
 }
 
+/* Whether a protocol of Upgrade would bring further requests, or TLS, that lb could not look into: "h2c" (RFC
+ * 9113 section 3.1 has given it up), "HTTP/2.0", "TLS/1.3". */
+static bool hides_requests(struct slice protocol)
+{
+    static const char *const names[] = {"h2", "http", "tls"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (protocol.len >= strlen(names[i]) && strncasecmp(protocol.data, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void see_upgrade(struct seen *seen, struct slice list)
+{
+    struct slice member;
+    seen->protocols = true;
+    while (http_list_next(&list, &member))
+        seen->http |= hides_requests(member);
+}
+
 static void see_host(struct seen *seen, const struct http_field *field)
 {
     if (seen->hosts++)
@@ -73,7 +93,7 @@ static void see(struct seen *seen, const struct http_field *field)
     case HEADER_CONTENT_LENGTH: see_length(seen, field); return;
     case HEADER_TRANSFER_ENCODING: see_coding(seen, field); return;
     case HEADER_CONNECTION: see_connection(seen, head_value(seen->head, field)); return;
-    case HEADER_UPGRADE: seen->protocols = true; return;
+    case HEADER_UPGRADE: see_upgrade(seen, head_value(seen->head, field)); return;
     default: return;
     }
 }
@@ -96,7 +116,7 @@ struct h1_error h1_frame_read(struct http_head *head, enum h1_kind kind)
         head->authority = (struct span){0, 0};
     head->keep_alive = !seen.close && (head->minor > 0 || seen.keep_alive);
     /* RFC 9110 section 7.8: a server ignores Upgrade in HTTP/1.0. */
-    head->upgrade = kind == H1_REQUESTS && head->minor > 0 && seen.upgrade && seen.protocols;
+    head->upgrade = kind == H1_REQUESTS && head->minor > 0 && seen.upgrade && seen.protocols && !seen.http;
     return seen.error;
 }
 

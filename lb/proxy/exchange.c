@@ -153,7 +153,8 @@ static bool known_too_large(const struct exchange *exchange)
     return most > 0 && length > 0 && (uint64_t)length > most;
 }
 
-/* False: refused already. */
+/* False: refused already. Whoever names no clear host or path on an HTTP/1 connection is not listened to any
+ * further there, as after any other malformed head. */
 static bool read_target(struct exchange *exchange)
 {
     unsigned status;
@@ -161,7 +162,7 @@ static bool read_target(struct exchange *exchange)
     if (http_target_read(exchange->request, exchange->service->listener->http.slash, &exchange->target,
                          &status, &why))
         return true;
-    exchange->close = true; /* who breaks the rules once is not listened to any further */
+    exchange->close = !exchange->http->h2;
     if (status == 0)
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
     else
@@ -381,7 +382,7 @@ static void release(struct exchange *exchange)
     head_pool_give(&thread->heads, exchange->answer_trailers);
     body_drop(&exchange->body);
     body_drop(&exchange->answer_body);
-    free(exchange->facts);
+    exchange_facts_give(exchange);
     free(exchange->server);
     free(exchange->text);
     free(exchange->log_fields);
@@ -428,8 +429,13 @@ void exchange_client_gone(struct exchange *exchange, enum reason reason)
 
 void exchange_refuse(struct exchange *exchange, unsigned status, enum reason reason, const char *text)
 {
-    if (exchange->state == EXCHANGE_DONE || exchange->state == EXCHANGE_DRAIN)
+    if (exchange->state == EXCHANGE_DONE)
         return;
+    if (exchange->state == EXCHANGE_DRAIN) { /* answered already: what is wrong with the rest only ends it */
+        exchange->close = true;
+        exchange_finish(exchange, exchange->reason);
+        return;
+    }
     exchange_note(exchange, text);
     if (exchange->answer_begun) {
         exchange_cut(exchange, reason);

@@ -31,6 +31,7 @@ enum exchange_state {
 
 struct conn;
 struct http_conn;
+struct http_thread;
 
 /* A request's body as far as it has come: until a server takes it, and for sending it once more. */
 struct kept_body {
@@ -128,6 +129,8 @@ bool exchange_script(struct exchange *exchange); /* false: there is no on_reques
 bool exchange_judge(struct exchange *exchange);  /* false: there is no on_response */
 void exchange_script_resume(struct exchange *exchange);
 void exchange_script_cancel(struct exchange *exchange);
+void exchange_facts_give(struct exchange *exchange); /* back to the thread */
+void exchange_facts_free(struct http_thread *thread);
 /* exchange_server.c */
 void exchange_server_start(struct exchange *exchange);
 void exchange_server_expired(struct exchange *exchange);

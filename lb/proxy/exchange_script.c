@@ -7,11 +7,16 @@
 #include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
 
-/* What the hooks look at; lives as long as the exchange. */
+/* What the hooks look at; lives as long as the exchange. The request's texts lie behind it, in room for at
+ * least TEXTS_USUAL bytes. */
 struct exchange_facts {
+    struct exchange_facts *next; /* among the thread's spare ones */
     struct script_request request;
     struct script_response response;
 };
+
+#define TEXTS_USUAL 256
+#define SPARE_MAX   64
 
 /* Reloads that come faster than a script decides must not keep a request undecided for ever. */
 #define OVERTAKEN_MAX 8
@@ -156,45 +161,80 @@ static const struct script_conn *conn_facts(struct exchange *exchange)
     return http->facts ? authorize_conn_of(http->facts) : NULL;
 }
 
+static size_t texts_of(const struct script_request *request)
+{
+    return request->method.len + request->path.len + request->query.len;
+}
+
+static struct exchange_facts *take_facts(struct http_thread *thread, size_t texts)
+{
+    struct exchange_facts *facts = thread->facts;
+    if (texts > TEXTS_USUAL || !facts)
+        return malloc(sizeof(*facts) + (texts > TEXTS_USUAL ? texts : TEXTS_USUAL));
+    thread->facts = facts->next;
+    thread->facts_count--;
+    return facts;
+}
+
+void exchange_facts_give(struct exchange *exchange)
+{
+    struct http_thread *thread = exchange->conn->thread->http;
+    struct exchange_facts *facts = exchange->facts;
+    exchange->facts = NULL;
+    if (!facts)
+        return;
+    if (thread->facts_count == SPARE_MAX || texts_of(&facts->request) > TEXTS_USUAL) {
+        free(facts);
+        return;
+    }
+    facts->next = thread->facts;
+    thread->facts = facts;
+    thread->facts_count++;
+}
+
+void exchange_facts_free(struct http_thread *thread)
+{
+    while (thread->facts) {
+        struct exchange_facts *facts = thread->facts;
+        thread->facts = facts->next;
+        free(facts);
+    }
+    thread->facts_count = 0;
+}
+
+/* A change of the head may move its bytes: texts are kept apart from it. */
+static struct slice keep(char **at, struct slice text)
+{
+    struct slice kept = slice_make(*at, text.len);
+    if (text.len > 0)
+        memcpy(*at, text.data, text.len);
+    *at += text.len;
+    return kept;
+}
+
 static bool collect(struct exchange *exchange)
 {
     const struct script_conn *conn = conn_facts(exchange);
     const struct http_head *head = exchange->request;
+    const struct http_target *target = &exchange->target;
+    size_t size = (size_t)head->method_text.len + target->path.len + target->query.len;
+    exchange_facts_give(exchange);
+    exchange->facts = conn ? take_facts(exchange->conn->thread->http, size) : NULL;
     if (!exchange->facts)
-        exchange->facts = malloc(sizeof(*exchange->facts));
-    if (!conn || !exchange->facts)
         return false;
-    *exchange->facts = (struct exchange_facts){0};
+    char *at = (char *)(exchange->facts + 1);
+    exchange->facts->response = (struct script_response){0};
     exchange->facts->request = (struct script_request){
         .message = {exchange, &request_ops},
         .conn = conn,
-        .method = head_text(head, head->method_text),
-        .path = head_text(head, exchange->target.path),
-        .query = head_text(head, exchange->target.query),
-        .has_query = exchange->target.has_query,
-        .host = slice_of(exchange->target.host),
+        .method = keep(&at, head_text(head, head->method_text)),
+        .path = keep(&at, head_text(head, target->path)),
+        .query = keep(&at, head_text(head, target->query)),
+        .has_query = target->has_query,
+        .host = slice_of(target->host),
         .scheme = slice_of(exchange->conn->client->tls ? "https" : "http"),
         .id = slice_of(exchange->id),
     };
-    return true;
-}
-
-/* A change of the head may move its bytes: the texts are kept apart from it. */
-static bool freeze(struct exchange *exchange)
-{
-    const struct script_request *before = &exchange->facts->request;
-    size_t size = before->method.len + before->path.len + before->query.len;
-    struct exchange_facts *grown = realloc(exchange->facts, sizeof(*grown) + size + 1);
-    if (!grown)
-        return false;
-    exchange->facts = grown;
-    struct slice *texts[] = {&grown->request.method, &grown->request.path, &grown->request.query};
-    char *at = (char *)(grown + 1);
-    for (size_t i = 0; i < 3; i++) {
-        memcpy(at, texts[i]->data, texts[i]->len);
-        texts[i]->data = at;
-        at += texts[i]->len;
-    }
     return true;
 }
 
@@ -336,7 +376,7 @@ bool exchange_script(struct exchange *exchange)
         return false;
     exchange->state = EXCHANGE_SCRIPT;
     exchange->judging = false;
-    if (collect(exchange) && freeze(exchange))
+    if (collect(exchange))
         run(exchange);
     else
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
@@ -350,7 +390,7 @@ bool exchange_judge(struct exchange *exchange)
         return false;
     exchange->judging = true;
     exchange->state = EXCHANGE_JUDGE;
-    if (!exchange->facts && !(collect(exchange) && freeze(exchange))) {
+    if (!exchange->facts && !collect(exchange)) {
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
         return true;
     }

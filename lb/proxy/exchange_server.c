@@ -369,9 +369,11 @@ static bool try_member(struct exchange *exchange)
 static void use_upstream(struct exchange *exchange)
 {
     exchange->reused = upstream_reused(exchange->upstream);
-    if (upstream_ready(exchange->upstream))
+    if (upstream_ready(exchange->upstream)) {
+        if (exchange->tries == 1 && !exchange->fresh)
+            exchange->connected_us = exchange->opened_us; /* nothing was waited for */
         send_request(exchange);
-    else
+    } else
         exchange_enter(exchange, EXCHANGE_CONNECT);
 }
 

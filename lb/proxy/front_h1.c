@@ -108,6 +108,7 @@ static void refuse_partial(struct http_conn *http, unsigned status, enum reason 
         return;
     }
     h1->exchange->request_ended = true;
+    h1->exchange->close = true;
     if (head->minor == 0 && head->method == METHOD_OTHER)
         head->minor = 1; /* nothing is known of it */
     exchange_refuse(h1->exchange, status, reason, text);

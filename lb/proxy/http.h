@@ -65,6 +65,8 @@ struct http_thread {
     struct exchange *finished; /* until the turn ends */
     struct exchange *spare;
     unsigned spare_count;
+    struct exchange_facts *facts; /* spare ones */
+    unsigned facts_count;
     uv_prepare_t prepare;
     uv_check_t check;
     struct request_ids ids;

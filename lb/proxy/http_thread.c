@@ -97,6 +97,7 @@ void http_thread_free(struct proxy_thread *proxy)
         thread->spare = exchange->next_waiting;
         free(exchange);
     }
+    exchange_facts_free(thread);
     head_pool_free(&thread->heads);
     http_out_free(&thread->out);
     http_out_free(&thread->upstream.out);

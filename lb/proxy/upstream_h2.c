@@ -1,49 +1,13 @@
 /* HTTP/2 to a server, with prior knowledge (RFC 9113 section 3.3): many requests share a connection. */
+#include "lb/proxy/upstream_h2.h"
+
 #include <stdlib.h>
 
 #include "lb/proxy/counters.h"
-#include "lb/proxy/upstream_parts.h"
-
-#define STREAM_WINDOW  (256u * 1024)
-#define SESSION_WINDOW (1024u * 1024)
-
-/* Connections to one server in one thread; servers that allow few requests on each get several. */
-#define LINKS_MAX 64
-
-/* Requests that wait for one connection that is being made: what a server usually allows at once. */
-#define WAITING_MAX 100
-
-struct h2_link {
-    struct link link; /* first */
-    struct h2_session *session;
-    struct upstream *first; /* all of its upstreams */
-    unsigned count, unsent; /* all; those that have not sent their request */
-    bool receiving, sending;
-    bool owing; /* some upstream is to be told something: drained, or failed */
-    bool going; /* no further requests */
-};
-
-static struct h2_link *link_of(const struct upstream *upstream)
-{
-    return (struct h2_link *)upstream->link;
-}
 
 /* ---- who uses it ---- */
 
-static void attach(struct h2_link *link, struct upstream *upstream)
-{
-    upstream->link = &link->link;
-    upstream->previous = NULL;
-    upstream->next = link->first;
-    if (link->first)
-        link->first->previous = upstream;
-    link->first = upstream;
-    link->count++;
-    link->unsent++;
-    link_taken(&link->link);
-}
-
-static void detach(struct h2_link *link, struct upstream *upstream)
+void h2_link_detach(struct h2_link *link, struct upstream *upstream)
 {
     if (upstream->next)
         upstream->next->previous = upstream->previous;
@@ -72,7 +36,7 @@ static void fail_one(struct h2_link *link, struct upstream *upstream, enum upstr
                      int error, const char *text)
 {
     bool whole = upstream->answered;
-    detach(link, upstream);
+    h2_link_detach(link, upstream);
     if (!whole)
         upstream_failed(upstream, trouble, error, text);
 }
@@ -86,7 +50,7 @@ static void fail_all(struct h2_link *link, enum upstream_trouble early, int erro
 }
 
 /* Nobody is left: it waits for the next request, or goes. */
-static void left_alone(struct h2_link *link)
+void h2_link_left_alone(struct h2_link *link)
 {
     const struct pool_server *home = link->link.home;
     bool useless = !link->link.connected || link->going || link->link.broken;
@@ -100,7 +64,7 @@ static void left_alone(struct h2_link *link)
 
 /* Once for all that was added. No owner is told anything from within: what comes of it is owed until settle.
  */
-static void send_all(struct h2_link *link)
+void h2_link_send(struct h2_link *link)
 {
     if (link->receiving || link->sending || !link->link.home || !link->link.connected)
         return;
@@ -112,8 +76,15 @@ static void send_all(struct h2_link *link)
 static void on_output(void *owner, struct slice bytes)
 {
     struct h2_link *link = owner;
-    if (link->link.home)
-        link_write(&link->link, bytes);
+    if (link->link.home && link_write(&link->link, bytes) == STREAM_BROKEN)
+        stream_end(link->link.stream); /* what was lost spoils the rest: the server shall end it */
+}
+
+/* What a slow server does not take stays with its stream, where its source sees it. */
+static bool on_asked_if_blocked(void *owner)
+{
+    const struct h2_link *link = owner;
+    return stream_blocked(link->link.stream);
 }
 
 void h2_link_close(struct link *base)
@@ -121,12 +92,12 @@ void h2_link_close(struct link *base)
     struct h2_link *link = (struct h2_link *)base;
     if (link->link.connected && !link->link.broken && !link->receiving) {
         h2_goaway(link->session, true);
-        send_all(link);
+        h2_link_send(link);
     }
     leave_pool(link);
 }
 
-static enum stream_written state_of(const struct h2_link *link, struct upstream *upstream)
+enum stream_written h2_link_state(const struct h2_link *link, struct upstream *upstream)
 {
     if (!link->link.home || link->link.broken || !upstream->stream)
         return STREAM_BROKEN;
@@ -177,17 +148,18 @@ static void tell_owed(struct h2_link *link)
     tell_lost(link);
 }
 
-/* After events: whether the connection goes on. */
-static void settle(struct h2_link *link)
+/* After events: whether the connection goes on. Of a retired pool nothing may be left but the connection. */
+void h2_link_settle(struct h2_link *link)
 {
-    if (link->link.home && link->count > 0) {
-        send_all(link);
+    if (link->link.home && link->count == 0 && link->link.home->pool->retired)
+        leave_pool(link);
+    h2_link_send(link);
+    if (link->link.home)
         tell_owed(link);
-    }
     if (!link->link.home)
         return;
     if (link->count == 0)
-        left_alone(link);
+        h2_link_left_alone(link);
     else if (h2_over(link->session))
         fail_all(link, UPSTREAM_CLOSED, 0, "the server ended the connection");
 }
@@ -221,7 +193,7 @@ static void on_head(void *owner, struct h2_stream *stream, struct http_head *hea
     upstream->events->head(upstream->owner, head, upstream->answered);
 }
 
-static void grant(struct upstream *upstream)
+void h2_upstream_grant(struct upstream *upstream)
 {
     size_t bytes = upstream->unconsumed;
     upstream->unconsumed = 0;
@@ -236,7 +208,7 @@ static void on_body(void *owner, struct h2_stream *stream, struct slice bytes)
     upstream->left -= (int64_t)bytes.len;
     upstream->unconsumed += bytes.len;
     if (!upstream->paused)
-        grant(upstream);
+        h2_upstream_grant(upstream);
     upstream->events->body(upstream->owner, bytes);
 }
 
@@ -308,7 +280,7 @@ static void on_goaway(void *owner)
     link->going = true;
 }
 
-static const struct h2_events session_events = {
+const struct h2_events h2_session_events = {
     .head = on_head,
     .data = on_body,
     .end = on_message_end,
@@ -316,6 +288,7 @@ static const struct h2_events session_events = {
     .closed = on_stream_closed,
     .drained = on_stream_drained,
     .output = on_output,
+    .blocked = on_asked_if_blocked,
     .goaway = on_goaway,
 };
 
@@ -325,7 +298,7 @@ static const struct h2_events session_events = {
 static void broke_rules(struct h2_link *link)
 {
     if (!link->link.home->pool->retired)
-        send_all(link);
+        h2_link_send(link);
     fail_all(link, UPSTREAM_BAD_ANSWER, 0, "the connection broke the rules of HTTP/2");
 }
 
@@ -339,7 +312,7 @@ static void on_data(struct stream *stream, struct slice bytes)
     if (!link->link.home)
         return;
     if (good)
-        settle(link);
+        h2_link_settle(link);
     else
         broke_rules(link);
 }
@@ -358,8 +331,9 @@ static void on_failed(struct stream *stream, enum stream_error error)
 static void on_drained(struct stream *stream)
 {
     struct h2_link *link = stream->owner;
+    h2_link_send(link);
     tell_drained(link);
-    settle(link);
+    h2_link_settle(link);
 }
 
 static void tell_ready(struct h2_link *link)
@@ -387,7 +361,7 @@ static void on_connected(struct stream *stream, int status)
     link->receiving = true; /* the requests of all that wait go out together */
     tell_ready(link);
     link->receiving = false;
-    settle(link);
+    h2_link_settle(link);
 }
 
 static void on_closed(struct stream *stream)
@@ -395,7 +369,7 @@ static void on_closed(struct stream *stream)
     free(stream->owner);
 }
 
-static const struct stream_events h2_link_events = {
+const struct stream_events h2_link_events = {
     .connected = on_connected,
     .data = on_data,
     .end = on_end,
@@ -403,168 +377,3 @@ static const struct stream_events h2_link_events = {
     .failed = on_failed,
     .closed = on_closed,
 };
-
-/* ---- the owner ---- */
-
-static enum stream_written h2_link_request(struct upstream *upstream, const struct http_head *head,
-                                           struct slice path, struct slice body, bool ends)
-{
-    struct h2_link *link = link_of(upstream);
-    struct head_pool *heads = upstream->pool->thread->heads;
-    if (upstream->requested)
-        return STREAM_BROKEN;
-    upstream->requested = true;
-    upstream->sent = ends;
-    link->unsent--;
-    link->link.served++;
-    count(&link->link.home->server->requests, 1);
-    struct http_head *sent = h2_request_head(heads, head);
-    if (sent)
-        upstream->stream = h2_request(link->session, sent, path, ends && body.len == 0, upstream);
-    head_pool_give(heads, sent);
-    if (!upstream->stream) {
-        upstream->lost = link->owing = true;
-        upstream->loss = UPSTREAM_UNTOUCHED;
-        return STREAM_BROKEN;
-    }
-    if (body.len > 0) {
-        h2_write(upstream->stream, body);
-        if (ends)
-            h2_end(upstream->stream, NULL);
-    }
-    send_all(link);
-    return state_of(link, upstream);
-}
-
-static enum stream_written h2_link_body(struct upstream *upstream, struct slice bytes)
-{
-    struct h2_link *link = link_of(upstream);
-    if (!upstream->stream)
-        return STREAM_BROKEN;
-    h2_write(upstream->stream, bytes);
-    send_all(link);
-    return state_of(link, upstream);
-}
-
-/* Its end may be that of the stream. */
-static enum stream_written h2_link_end(struct upstream *upstream, const struct http_head *trailers)
-{
-    struct h2_link *link = link_of(upstream);
-    if (!upstream->stream)
-        return STREAM_BROKEN;
-    upstream->sent = true;
-    h2_end(upstream->stream, trailers);
-    send_all(link);
-    return upstream->stream ? state_of(link, upstream) : STREAM_WROTE;
-}
-
-static void h2_link_pause(struct upstream *upstream)
-{
-    upstream->paused = true;
-}
-
-static void h2_link_resume(struct upstream *upstream)
-{
-    upstream->paused = false;
-    grant(upstream);
-    send_all(link_of(upstream));
-}
-
-/* A stream that is complete but for its last event is not reset: servers count resets. */
-static void h2_link_leave(struct upstream *upstream)
-{
-    struct h2_link *link = link_of(upstream);
-    struct h2_stream *stream = upstream->stream;
-    bool whole = stream && upstream->answered && upstream->sent && h2_queued(stream) == 0;
-    detach(link, upstream);
-    if (stream && whole)
-        h2_stream_own(stream, NULL);
-    else if (stream)
-        h2_reset(stream, H2_CANCEL);
-    send_all(link);
-    if (link->count == 0)
-        left_alone(link);
-}
-
-static const struct upstream_ops h2_link_ops = {
-    .request = h2_link_request,
-    .body = h2_link_body,
-    .end = h2_link_end,
-    .pause = h2_link_pause,
-    .resume = h2_link_resume,
-    .close = h2_link_leave,
-};
-
-void h2_link_tick(struct link *base)
-{
-    struct h2_link *link = (struct h2_link *)base;
-    if (link->owing)
-        settle(link);
-}
-
-/* ---- opening ---- */
-
-static bool takes(const struct h2_link *link, bool fresh, bool idempotent)
-{
-    if (link->going || link->link.broken || (fresh && link->link.served > 0))
-        return false;
-    if (!link->link.connected)
-        return link->count < WAITING_MAX;
-    if (link->unsent > 0 || !h2_can_request(link->session))
-        return false;
-    return idempotent || !link->link.idle || link_looks_alive(&link->link);
-}
-
-static struct h2_link *find(const struct pool_server *home, bool fresh, bool idempotent)
-{
-    for (struct link *link = home->shared.newest; link; link = link->older)
-        if (takes((struct h2_link *)link, fresh, idempotent))
-            return (struct h2_link *)link;
-    return NULL;
-}
-
-static bool begin(struct h2_link *link, struct pool_server *home, const struct member *member, int *error)
-{
-    struct h2_settings settings = {
-        .stream_window = STREAM_WINDOW,
-        .session_window = SESSION_WINDOW,
-        .limits = {ANSWER_HEADER_BYTES, ANSWER_HEADER_COUNT, ANSWER_HEADER_BYTES},
-        .heads = home->pool->thread->heads,
-        .held = &home->pool->thread->net->held,
-    };
-    link->session = h2_new(&settings, &session_events, link);
-    if (link->session && link_connect(&link->link, home, &member->addr, &h2_link_events, error))
-        return true;
-    if (link->session)
-        h2_free(link->session);
-    return false;
-}
-
-static struct h2_link *link_new(struct pool_server *home, const struct member *member, int *error)
-{
-    *error = home->shared.count < LINKS_MAX ? UV_ENOMEM : UV_EAGAIN;
-    struct h2_link *link = home->shared.count < LINKS_MAX ? calloc(1, sizeof(*link)) : NULL;
-    if (!link)
-        return NULL;
-    if (!begin(link, home, member, error)) {
-        free(link);
-        return NULL;
-    }
-    links_add(&home->shared, &link->link);
-    return link;
-}
-
-bool h2_link_open(struct upstream *upstream, struct pool_server *home, const struct member *member,
-                  bool fresh, bool idempotent, int *error)
-{
-    struct h2_link *link = find(home, fresh, idempotent);
-    if (!link)
-        link = link_new(home, member, error);
-    if (!link)
-        return false;
-    upstream->ops = &h2_link_ops;
-    upstream->ready = link->link.connected;
-    upstream->reused = link->link.served > 0;
-    attach(link, upstream);
-    return true;
-}

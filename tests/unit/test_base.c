@@ -67,6 +67,35 @@ static void a_quoted_value_cannot_forge_a_line(void **state)
     assert_string_equal(out, "-");
 }
 
+static void hexadecimal_has_two_digits_for_each_byte_of_any_length(void **state)
+{
+    static const unsigned char bytes[] = {0x00, 0x09, 0x0A, 0x0F, 0x10, 0x9F, 0xA0, 0xFF, 0x5B};
+    static const char lower[] = "00090a0f109fa0ff5b", upper[] = "00090A0F109FA0FF5B";
+    char out[32];
+    struct text text;
+    (void)state;
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        text_init(&text, out, sizeof(out));
+        text_hex(&text, bytes, len, false);
+        assert_int_equal(text.len, 2 * len);
+        assert_memory_equal(out, lower, 2 * len);
+        text_init(&text, out, sizeof(out));
+        text_hex(&text, bytes, len, true);
+        assert_memory_equal(out, upper, 2 * len);
+    }
+}
+
+static void hexadecimal_that_does_not_fit_is_cut_and_said(void **state)
+{
+    char out[6];
+    struct text text;
+    (void)state;
+    text_init(&text, out, sizeof(out));
+    text_hex(&text, "\x12\x34\x56", 3, false);
+    assert_string_equal(out, "12345");
+    assert_true(text.truncated);
+}
+
 static void time_is_utc_with_milliseconds(void **state)
 {
     char out[40];
@@ -306,6 +335,8 @@ int main(void)
         cmocka_unit_test(json_escapes_quotes_and_controls),
         cmocka_unit_test(json_replaces_what_is_no_utf8),
         cmocka_unit_test(a_quoted_value_cannot_forge_a_line),
+        cmocka_unit_test(hexadecimal_has_two_digits_for_each_byte_of_any_length),
+        cmocka_unit_test(hexadecimal_that_does_not_fit_is_cut_and_said),
         cmocka_unit_test(time_is_utc_with_milliseconds),
         cmocka_unit_test(a_duration_needs_its_unit),
         cmocka_unit_test(durations_are_read_in_milliseconds),

@@ -243,6 +243,37 @@ static void lists_have_members_between_commas(void **state)
     assert_true(http_list_has(SLICE_LITERAL(",, a ,\tCLOSE\t,"), "close"));
 }
 
+static void a_value_of_the_head_itself_survives_its_growing(void **state)
+{
+    struct http_head head;
+    struct span own;
+    (void)state;
+    http_head_init(&head);
+    assert_true(http_head_put(&head, SLICE_LITERAL("lb.test"), &own));
+    for (int i = 0; i < 2000; i++) {
+        assert_true(http_head_add_known(&head, HEADER_HOST, head_text(&head, own)));
+        assert_true(http_head_add(&head, SLICE_LITERAL("X-Name"), head_text(&head, own)));
+    }
+    for (unsigned i = 0; i < head.count; i++) {
+        assert_true(slice_is(head_value(&head, &head.fields[i]), "lb.test"));
+        assert_true(slice_is(head_name(&head, &head.fields[i]), i % 2 ? "x-name" : "host"));
+    }
+    http_head_free(&head);
+}
+
+static void names_of_any_length_are_put_in_lower_case(void **state)
+{
+    static const char upper[] = "ABCDEFGHIJ@[`{^KLMNOPQRST", lower[] = "abcdefghij@[`{^klmnopqrst";
+    struct http_head head;
+    (void)state;
+    http_head_init(&head);
+    for (size_t len = 1; len < sizeof(upper); len++) {
+        assert_true(http_head_add(&head, slice_make(upper, len), SLICE_LITERAL("1")));
+        assert_true(slice_equal(head_name(&head, &head.fields[len - 1]), slice_make(lower, len)));
+    }
+    http_head_free(&head);
+}
+
 static void methods_are_known_by_exact_spelling(void **state)
 {
     (void)state;
@@ -272,6 +303,8 @@ int main(void)
         cmocka_unit_test(what_lies_in_a_head_can_be_added_to_it),
         cmocka_unit_test(a_head_from_the_pool_is_empty),
         cmocka_unit_test(lists_have_members_between_commas),
+        cmocka_unit_test(a_value_of_the_head_itself_survives_its_growing),
+        cmocka_unit_test(names_of_any_length_are_put_in_lower_case),
         cmocka_unit_test(methods_are_known_by_exact_spelling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,7 @@ static int set_up(void **state)
     pair->script.memory.limit = 100u << 20;
     pair->original = luaL_newstate();
     pair->bounded = lua_newstate(limits_alloc, &pair->script);
+    coroutine_init(pair->bounded, &pair->script);
     prepare(pair->original, open_original);
     prepare(pair->bounded, open_bounded);
     *state = pair;
@@ -171,6 +172,7 @@ static int tear_down(void **state)
     struct pair *pair = *state;
     lua_close(pair->original);
     lua_close(pair->bounded);
+    blocks_free(&pair->script.blocks);
     free(pair);
     return 0;
 }

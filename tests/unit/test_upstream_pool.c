@@ -1,7 +1,8 @@
 /* Connections over HTTP/1.1 that are kept: when they serve again, and when they go. */
 #include "tests/unit/test_upstream_origin.h"
 
-#define OK "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+#define ASKED "GET /p HTTP/1.1\r\nhost: a.test\r\n\r\n"
+#define OK    "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 /* A request that is answered, on a new connection or a kept one; gives the origin's end of a new one. */
 static int visit(struct world *world, struct asker **asker)
@@ -68,11 +69,14 @@ static void what_cannot_be_repeated_is_not_sent_to_a_connection_that_has_ended(v
     (void)state;
     struct world *world = world_new();
     int fd = one_kept(world);
-    close(fd);
+    shutdown(fd, SHUT_WR);
+    delivered(fd);
     assert_false(comes_reused(world, false, false));
     assert_int_equal(world->server.idle, 0);
+    close(fd);
     fd = one_kept(world);
     assert_int_equal(send(fd, "x", 1, 0), 1);
+    delivered(fd);
     assert_false(comes_reused(world, false, false));
     close(fd);
     fd = one_kept(world);
@@ -151,9 +155,7 @@ static void a_tick_closes_what_has_been_idle_for_long(void **state)
     assert_int_equal(world->server.idle, 1);
     pool_tick(world->pool, since + 2000);
     assert_int_equal(world->server.idle, 0);
-    char got[1024];
-    origin_got(world, fd, got, sizeof(got));
-    assert_int_equal(got[strlen(got) - 1], '|');
+    ORIGIN_GOT(world, fd, ASKED "|");
     close(fd);
     world_free(world);
 }
@@ -166,13 +168,12 @@ static void the_connection_used_last_serves_first(void **state)
     struct world *world = world_new();
     struct asker *first, *second, *third = asker_new(world);
     int first_fd = visit(world, &first), second_fd = visit(world, &second);
-    char got[1024];
     asker_free(second);
     asker_free(first);
     asker_opens(third, false, true);
-    origin_got(world, first_fd, got, sizeof(got));
+    ORIGIN_GOT(world, first_fd, ASKED);
     ask(third, "GET", "", -1, "", true);
-    ORIGIN_GOT(world, first_fd, "GET /p HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    ORIGIN_GOT(world, first_fd, ASKED);
     assert_int_equal(world->server.reused, 1);
     assert_int_equal(world->server.requests, 3);
     assert_int_equal(world->server.connections, 2);
@@ -338,13 +339,12 @@ static unsigned kept_after_reload(bool known, bool h2, uint64_t pool_connections
     if (left > 0) { /* the one used last is the first again */
         struct asker *asker = asker_new(world);
         int error;
-        char got[1024];
         asker->upstream =
             upstream_open(to, &next.backend, &next.member, false, true, &asker_events, asker, &error);
         assert_true(upstream_reused(asker->upstream));
-        origin_got(world, fds[2], got, sizeof(got));
+        ORIGIN_GOT(world, fds[2], ASKED);
         ask(asker, "GET", "", -1, "", true);
-        ORIGIN_GOT(world, fds[2], "GET /p HTTP/1.1\r\nhost: a.test\r\n\r\n");
+        ORIGIN_GOT(world, fds[2], ASKED);
         asker_free(asker);
     }
     for (int i = 0; i < 3; i++)
