@@ -20,6 +20,7 @@ void front_h1_next(struct http_conn *http)
     struct conn *conn = http->conn;
     struct early *kept = h1->kept;
     h1->reading = READ_HEAD;
+    h1->stuck = false;
     http_touch(http);
     stream_resume(conn->client);
     if (h1->feeding)
@@ -55,6 +56,8 @@ void front_h1_drained(struct http_conn *http)
         conn_refuse(http->conn, http->conn->reason_later, 0, NULL);
     else if (h1->exchange)
         exchange_drained(h1->exchange);
+    else if (h1->stuck)
+        front_h1_next(http);
 }
 
 void front_h1_leave(struct http_conn *http)
@@ -69,7 +72,7 @@ void front_h1_end(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
     struct conn *conn = http->conn;
-    if (h1->leaving)
+    if (h1->leaving || h1->stuck)
         return; /* the answer is still on its way out */
     if (!h1->exchange)
         conn_close(conn, h1->partial ? REASON_CLIENT_CLOSED : REASON_FINISHED);
@@ -87,7 +90,7 @@ uint64_t front_h1_limit(const struct http_conn *http)
     const struct http_settings *settings = settings_of(http);
     if (!front_h1_open(http->conn) || (h1 && h1->exchange))
         return 0;
-    if (h1 && h1->leaving)
+    if (h1 && (h1->leaving || h1->stuck))
         return http->conn->service->listener->timeout_idle_ms;
     if (h1 && h1->partial)
         return settings->timeout_header_ms;
@@ -119,7 +122,7 @@ void front_h1_expired(struct http_conn *http)
     struct front_h1 *h1 = http->h1;
     if (h1 && h1->partial)
         refuse_partial(http, 408, REASON_TIMEOUT_HEADER, NULL);
-    else if (h1 && h1->leaving)
+    else if (h1 && (h1->leaving || h1->stuck))
         conn_close(http->conn, REASON_TIMEOUT_IDLE);
     else
         conn_close(http->conn, http->served == 0 ? REASON_TIMEOUT_FIRST_BYTE : REASON_TIMEOUT_KEEP_ALIVE);

@@ -24,6 +24,7 @@ struct front_h1 {
     bool chunked; /* the answer that is being written */
     bool last;    /* the client was told that the connection ends, or its end is that of the answer */
     bool leaving; /* only what is queued has yet to go */
+    bool stuck;   /* the client has to take its answers before its next request is read */
 };
 
 static inline bool front_h1_open(const struct conn *conn)

@@ -203,7 +203,11 @@ static void h1_done(struct exchange *exchange)
     front_h1_flush(http);
     if (!front_h1_open(exchange->conn))
         return;
-    if (complete && !h1->last && !(http->ending && http->conn->thread->http->draining))
+    bool goes_on = complete && !h1->last && !(http->ending && http->conn->thread->http->draining);
+    h1->stuck = goes_on && stream_blocked(exchange->conn->client);
+    if (h1->stuck)
+        http_touch(http);
+    else if (goes_on)
         front_h1_next(http);
     else
         front_h1_finish(http, exchange->close ? exchange->reason : REASON_FINISHED);
