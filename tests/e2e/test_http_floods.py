@@ -12,7 +12,7 @@ from harness.ports import free_port
 from harness.product import is_sanitized
 from harness.waiting import PATIENCE, scaled
 
-GROWTH = (24 if not is_sanitized() else 200) << 20
+GROWTH = (24 if not is_sanitized() else 400) << 20  # a sanitizer keeps what was freed
 DEADLINE = 4 * PATIENCE  # seconds a flood lasts at most
 
 
