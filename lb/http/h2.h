@@ -28,6 +28,9 @@ struct h2_events {
      * head_pool_give; the callee may set the stream's owner. Client: the answer; 1xx come here first. `ends`:
      * no body and no trailers follow. */
     void (*head)(void *owner, struct h2_stream *stream, struct http_head *head, bool ends);
+    /* Server: a request over the limits; `head` has what was kept of it, and is the callee's as above. To be
+     * answered with `status`, 414 or 431. NULL: the session does so by itself. */
+    void (*refused)(void *owner, struct h2_stream *stream, struct http_head *head, unsigned status);
     /* A piece of the body. h2_consumed grants the bytes again. */
     void (*data)(void *owner, struct h2_stream *stream, struct slice bytes);
     /* The peer's side is complete. `trailers` is NULL or the callee's, as head is. */

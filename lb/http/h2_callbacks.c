@@ -78,6 +78,20 @@ static void got_head(struct h2_stream *stream, bool ends)
     session->events.head(session->owner, stream, head, ends);
 }
 
+static void got_too_much(struct h2_stream *stream)
+{
+    struct h2_session *session = stream->session;
+    struct http_head *head = stream->head;
+    stream->headed = true;
+    if (!session->events.refused) {
+        h2_stream_refuse(stream);
+        return;
+    }
+    stream->head = NULL;
+    stream->announced = stream->answered = true;
+    session->events.refused(session->owner, stream, head, stream->refusal);
+}
+
 static void got_section(struct h2_stream *stream, bool ends)
 {
     struct h2_session *session = stream->session;
@@ -90,8 +104,7 @@ static void got_section(struct h2_stream *stream, bool ends)
         stream->head = NULL;
         session->events.end(session->owner, stream, trailers);
     } else if (stream->refusal) {
-        stream->headed = true;
-        h2_stream_refuse(stream);
+        got_too_much(stream);
     } else {
         got_head(stream, ends);
     }

@@ -185,9 +185,9 @@ static bool settle_authority(struct http_head *head)
 static bool finish_request(struct h2_stream *stream)
 {
     struct http_head *head = stream->head;
+    head->method = method_of(head_text(head, head->method_text));
     if (stream->refusal)
         return true;
-    head->method = method_of(head_text(head, head->method_text));
     struct slice target = head_text(head, head->target);
     bool whole = head->method_text.len > 0 && head->scheme.len > 0 && target.len > 0;
     if (!whole || head->method == METHOD_CONNECT || !settle_authority(head))

@@ -58,7 +58,8 @@ struct http_head {
     uint8_t minor;   /* HTTP/1.x: 0 or 1; 1 for HTTP/2 */
     bool http2;
     bool keep_alive;        /* HTTP/1: the sender would go on with this connection */
-    bool upgrade;           /* request: Connection: upgrade and Upgrade are there */
+    bool upgrade;           /* request: Connection: upgrade and Upgrade are there, and what Upgrade names is
+                               neither HTTP nor TLS */
     bool chunked;           /* the body has no length of its own */
     int64_t content_length; /* -1: not given */
 };

@@ -37,6 +37,17 @@ static void on_head(void *owner, struct h2_stream *stream, struct http_head *hea
         http_leave(http);
 }
 
+static void on_refused(void *owner, struct h2_stream *stream, struct http_head *head, unsigned status)
+{
+    struct exchange *exchange = http_exchange(owner, head, stream);
+    if (!exchange) {
+        h2_reset(stream, H2_REFUSED_STREAM);
+        return;
+    }
+    h2_stream_own(stream, exchange);
+    exchange_refuse(exchange, status, status == 414 ? REASON_URI_TOO_LONG : REASON_HEADERS_TOO_LARGE, NULL);
+}
+
 static void on_data(void *owner, struct h2_stream *stream, struct slice bytes)
 {
     struct exchange *exchange = h2_stream_owner(stream);
@@ -126,6 +137,7 @@ static void on_goaway(void *owner)
 
 static const struct h2_events h2_front_events = {
     .head = on_head,
+    .refused = on_refused,
     .data = on_data,
     .end = on_end,
     .reset = on_reset,

@@ -26,8 +26,7 @@ def flood(lb, origin):
     up, while good clients are served. Gives (bytes sent, bytes read, GOAWAY's code or None, whether lb ended it)."""
     class Flood:
         port = free_port()
-        origin = origin(web.serve(web.telling))
-        keys = {}
+        origin = None
 
         def __call__(self, frames, read=True, **keys):
             lb.write(web.plain(self.port, self.origin, h2c="yes", **keys), workers=1)
@@ -87,7 +86,9 @@ def flood(lb, origin):
             sock.close()
             thread.join(DEADLINE) if read else None
             return sent, b"".join(got), ended
-    return Flood()
+    made = Flood()
+    made.origin = origin(web.serve(web.telling))
+    return made
 
 
 def goaway_code(data):

@@ -190,6 +190,19 @@ static void upgrade_needs_both_fields(void **state)
     reads("GET / HTTP/1.1\r\nConnection: upgrade\r\n\r\n", "HEAD GET / 1.1 keep ends|connection=upgrade\n");
 }
 
+static void nobody_upgrades_to_what_hides_requests(void **state)
+{
+    (void)state;
+    reads("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+          "HEAD GET / 1.1 keep ends|connection=upgrade|upgrade=h2c\n");
+    reads("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket, H2C\r\n\r\n",
+          "HEAD GET / 1.1 keep ends|connection=upgrade|upgrade=websocket, H2C\n");
+    reads("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: HTTP/2.0\r\n\r\n",
+          "HEAD GET / 1.1 keep ends|connection=upgrade|upgrade=HTTP/2.0\n");
+    reads("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\nUpgrade: TLS/1.3\r\n\r\n",
+          "HEAD GET / 1.1 keep ends|connection=upgrade|upgrade=x|upgrade=TLS/1.3\n");
+}
+
 static void http_1_0_cannot_upgrade(void **state)
 {
     (void)state;
@@ -200,8 +213,8 @@ static void http_1_0_cannot_upgrade(void **state)
 static void a_request_that_upgrades_has_its_body(void **state)
 {
     (void)state;
-    reads("POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
-          "HEAD POST / 1.1 keep upgrade length=3|connection=upgrade|upgrade=h2c|content-length=3\nBODY "
+    reads("POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: y\r\nContent-Length: 3\r\n\r\nabc",
+          "HEAD POST / 1.1 keep upgrade length=3|connection=upgrade|upgrade=y|content-length=3\nBODY "
           "abc\nEND\n");
     reads("POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\nTransfer-Encoding: "
           "chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
@@ -346,6 +359,7 @@ int main(void)
         cmocka_unit_test(http_1_0_is_not_kept_alive_unless_it_says_so),
         cmocka_unit_test(a_request_after_one_that_closes_is_read_all_the_same),
         cmocka_unit_test(upgrade_needs_both_fields),
+        cmocka_unit_test(nobody_upgrades_to_what_hides_requests),
         cmocka_unit_test(http_1_0_cannot_upgrade),
         cmocka_unit_test(a_request_that_upgrades_has_its_body),
         cmocka_unit_test(targets_stay_as_sent),
