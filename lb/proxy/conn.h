@@ -96,6 +96,7 @@ struct conn {
     unsigned refused_status;  /* and what each request is answered with; 0: allowed */
     enum reason reason_later; /* http: once what is queued has gone */
     uint8_t overtaken;        /* how many reloads passed before it was decided */
+    uint64_t asked_us;        /* clock_us: since when it is being decided */
     const struct backend *backend;
     const struct member *member; /* counted active while set */
     struct connect_attempt *attempt;

@@ -254,6 +254,8 @@ static bool take_choices(struct exchange *exchange, const struct script_outcome 
     const struct script_extra *extra = outcome->extra;
     if (outcome->backend[0]) {
         exchange->backend = config_backend(exchange->service->generation->config, slice_of(outcome->backend));
+        free(exchange->server); /* on_authorize has named one of another backend */
+        exchange->server = NULL;
         if (!exchange->backend)
             return false;
     }
@@ -266,6 +268,15 @@ static bool take_choices(struct exchange *exchange, const struct script_outcome 
     if (extra && extra->path.len > 0)
         return http_head_put(exchange->request, extra->path, &exchange->path);
     return true;
+}
+
+/* Newer rules are there, for the connection or already with it. */
+static bool is_overtaken(const struct exchange *exchange)
+{
+    const struct http_conn *http = exchange->http;
+    return exchange->service->generation->retired &&
+           (exchange->service != exchange->conn->service || http->refused_status || http->deciding ||
+            http_must_decide(http));
 }
 
 static void decide_again(struct exchange *exchange)
@@ -282,7 +293,7 @@ static void decide_again(struct exchange *exchange)
 static void allowed(struct exchange *exchange, const struct script_outcome *outcome)
 {
     exchange->want_body = 0;
-    if (exchange->service->generation->retired)
+    if (is_overtaken(exchange))
         decide_again(exchange);
     else if (!take_choices(exchange, outcome))
         exchange_refuse(exchange, 500, REASON_SCRIPT_RESULT,

@@ -3,8 +3,6 @@
 
 #include "lb/proxy/front_h1.h"
 
-#define KEPT_PAUSE (64 * 1024)
-
 static void feed(struct http_conn *http, struct slice bytes);
 
 static const struct http_settings *settings_of(const struct http_conn *http)
@@ -55,6 +53,8 @@ void front_h1_drained(struct http_conn *http)
         conn_refuse(http->conn, http->conn->reason_later, 0, NULL);
     else if (h1->exchange)
         exchange_drained(h1->exchange);
+    else
+        http_touch(http);
 }
 
 void front_h1_leave(struct http_conn *http)
@@ -72,14 +72,22 @@ void front_h1_end(struct http_conn *http)
     if (h1->leaving)
         return; /* the answer is still on its way out */
     if (!h1->exchange)
-        conn_close(conn, h1->partial ? REASON_CLIENT_CLOSED : REASON_FINISHED);
+        front_h1_finish(http, h1->partial ? REASON_CLIENT_CLOSED : REASON_FINISHED);
     else if (h1->reading == READ_RAW)
         exchange_end(h1->exchange, NULL);
+    else if (h1->reading == READ_BODY && h1->exchange->state == EXCHANGE_DRAIN)
+        exchange_finish(h1->exchange, REASON_CLIENT_CLOSED);
     else if (h1->reading == READ_BODY)
         conn_close(conn, REASON_CLIENT_CLOSED);
 }
 
 /* ---- deadlines ---- */
+
+/* Its last answer is still on the way to the client. */
+static bool still_takes(const struct http_conn *http)
+{
+    return http->h1->leaving || stream_blocked(http->conn->client);
+}
 
 uint64_t front_h1_limit(const struct http_conn *http)
 {
@@ -87,7 +95,7 @@ uint64_t front_h1_limit(const struct http_conn *http)
     const struct http_settings *settings = settings_of(http);
     if (!front_h1_open(http->conn) || (h1 && h1->exchange))
         return 0;
-    if (h1 && h1->leaving)
+    if (h1 && still_takes(http))
         return http->conn->service->listener->timeout_idle_ms;
     if (h1 && h1->partial)
         return settings->timeout_header_ms;
@@ -117,10 +125,10 @@ static void refuse_partial(struct http_conn *http, unsigned status, enum reason 
 void front_h1_expired(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
-    if (h1 && h1->partial)
-        refuse_partial(http, 408, REASON_TIMEOUT_HEADER, NULL);
-    else if (h1 && h1->leaving)
+    if (h1 && still_takes(http))
         conn_close(http->conn, REASON_TIMEOUT_IDLE);
+    else if (h1 && h1->partial)
+        refuse_partial(http, 408, REASON_TIMEOUT_HEADER, NULL);
     else
         conn_close(http->conn, http->served == 0 ? REASON_TIMEOUT_FIRST_BYTE : REASON_TIMEOUT_KEEP_ALIVE);
 }

@@ -13,6 +13,9 @@ enum reading {
     READ_NOTHING, /* no further request: what comes is dropped */
 };
 
+/* Of what is kept behind a request: from here on the client has to wait. */
+#define KEPT_PAUSE (64 * 1024)
+
 struct front_h1 {
     struct h1_decoder *decoder;
     struct http_head *head; /* being read, or for trailers */
@@ -20,10 +23,11 @@ struct front_h1 {
     struct early *kept;
     enum reading reading;
     bool feeding;
-    bool partial; /* some of a head has come */
-    bool chunked; /* the answer that is being written */
-    bool last;    /* the client was told that the connection ends, or its end is that of the answer */
-    bool leaving; /* only what is queued has yet to go */
+    bool partial;    /* some of a head has come */
+    bool chunked;    /* the answer that is being written */
+    bool last;       /* no further request after this answer: the client was told so */
+    bool open_ended; /* the answer ends with the connection */
+    bool leaving;    /* only what is queued has yet to go */
 };
 
 static inline bool front_h1_open(const struct conn *conn)

@@ -68,7 +68,7 @@ static bool add_framing(struct front_h1 *h1, struct exchange *exchange, struct h
     h1->chunked = exchange->request->minor == 1;
     if (h1->chunked)
         return http_head_add_known(head, HEADER_TRANSFER_ENCODING, SLICE_LITERAL("chunked"));
-    h1->last = true;
+    h1->last = h1->open_ended = true;
     return true;
 }
 
@@ -156,6 +156,8 @@ static void h1_end(struct exchange *exchange, const struct http_head *trailers)
     if (http->h1->chunked)
         h1_write_last_chunk(own_out(http), trailers);
     front_h1_flush(http);
+    if (front_h1_open(exchange->conn) && http->h1->open_ended)
+        stream_end(exchange->conn->client); /* the client may await it before it sends on */
 }
 
 static void h1_abort(struct exchange *exchange)
@@ -169,9 +171,12 @@ static void h1_pause(struct exchange *exchange)
     stream_pause(exchange->conn->client);
 }
 
+/* What is kept behind the request may be enough already. */
 static void h1_resume(struct exchange *exchange)
 {
-    stream_resume(exchange->conn->client);
+    const struct early *kept = exchange->http->h1->kept;
+    if (!kept || kept->len < KEPT_PAUSE)
+        stream_resume(exchange->conn->client);
 }
 
 static void h1_tunnel(struct exchange *exchange)
