@@ -80,6 +80,7 @@ struct conn {
     uint64_t started_us; /* clock_us */
     uint32_t handshake_us, script_us, connect_us;
     uint64_t bytes_in, bytes_out; /* plaintext from and to the client */
+    uint64_t discarded;           /* bytes of a client that was refused */
     uint64_t requests;            /* http: begun on it */
     size_t unsent;                /* what the peers had still to take when the deadline was looked at last */
     struct addr peer;

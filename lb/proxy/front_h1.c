@@ -17,8 +17,10 @@ void front_h1_next(struct http_conn *http)
     struct front_h1 *h1 = http->h1;
     struct conn *conn = http->conn;
     struct early *kept = h1->kept;
-    h1->reading = READ_HEAD;
     http_touch(http);
+    if (stream_blocked(conn->client)) /* who does not read his answers has to wait with further requests */
+        return;
+    h1->reading = READ_HEAD;
     stream_resume(conn->client);
     if (h1->feeding)
         return;
@@ -53,6 +55,8 @@ void front_h1_drained(struct http_conn *http)
         conn_refuse(http->conn, http->conn->reason_later, 0, NULL);
     else if (h1->exchange)
         exchange_drained(h1->exchange);
+    else if (h1->reading == READ_HOLD)
+        front_h1_next(http);
     else
         http_touch(http);
 }
@@ -69,7 +73,7 @@ void front_h1_end(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
     struct conn *conn = http->conn;
-    if (h1->leaving)
+    if (h1->leaving || (!h1->exchange && h1->reading == READ_HOLD))
         return; /* the answer is still on its way out */
     if (!h1->exchange)
         front_h1_finish(http, h1->partial ? REASON_CLIENT_CLOSED : REASON_FINISHED);
