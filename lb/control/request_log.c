@@ -29,7 +29,7 @@ static void add_request(struct log_fields *line, const struct exchange *exchange
 {
     const struct http_head *head = exchange->request;
     log_adds(line, "id", exchange->id);
-    log_add(line, "method", head_text(head, head->method_text));
+    log_add(line, "method", shown(head_text(head, head->method_text), HOST_SHOWN));
     log_add(line, "host", shown(head_text(head, head->authority), HOST_SHOWN));
     log_add(line, "target", shown(head_text(head, head->target), TARGET_SHOWN));
     log_addw(line, "protocol", protocol_of(head));

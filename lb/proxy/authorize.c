@@ -77,6 +77,7 @@ static void proceed(struct conn *conn)
 {
     bool again = conn->authorized;
     conn->authorized = true;
+    conn->overtaken = 0; /* a kept connection is decided once for each reload it lives through */
     if (!again)
         count(&conn->service->listener->state->allowed, 1);
     if (conn->service->listener->protocol == PROTOCOL_TCP)

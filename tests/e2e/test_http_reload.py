@@ -125,6 +125,16 @@ def test_a_reload_while_the_script_decides_decides_by_the_new_one(front, lb):
 
 
 @both
+def test_a_kept_connection_lives_through_any_number_of_reloads(front, lb, version):
+    script = lb.file("policy.lua", "function on_authorize(conn) return true end")
+    with front(script=script, script_timeout="10ms").open(version) as one:
+        for _ in range(20):
+            assert one.ask().status == 200
+            front.again(script=script, script_timeout="10ms")
+        assert one.ask().status == 200
+
+
+@both
 def test_a_refused_reload_changes_nothing(front, lb, version):
     with front().open(version) as one:
         assert one.ask().status == 200
