@@ -12,23 +12,47 @@ static const struct http_settings *settings_of(const struct http_conn *http)
 
 /* ---- the end of an exchange, and of the connection ---- */
 
-void front_h1_next(struct http_conn *http)
+/* What is left of it stays where it lies: a client that sends a thousand requests ahead costs no thousand
+ * copies. */
+static void feed_kept(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
     struct conn *conn = http->conn;
     struct early *kept = h1->kept;
+    struct slice bytes = front_h1_kept(h1), rest = {NULL, 0};
+    h1->kept = NULL;
+    h1->rest = &rest;
+    feed(http, bytes);
+    if (conn->http)
+        h1->rest = NULL;
+    if (!conn->http || rest.len == 0) {
+        free(kept);
+        return;
+    }
+    h1->kept = kept;
+    h1->kept_used = (size_t)(rest.data - kept->bytes);
+}
+
+static bool may_read(const struct front_h1 *h1)
+{
+    return front_h1_kept(h1).len < KEPT_PAUSE && !(h1->exchange && h1->exchange->client_paused);
+}
+
+void front_h1_next(struct http_conn *http)
+{
+    struct front_h1 *h1 = http->h1;
+    struct conn *conn = http->conn;
     http_touch(http);
     if (stream_blocked(conn->client)) /* who does not read his answers has to wait with further requests */
         return;
     h1->reading = READ_HEAD;
-    stream_resume(conn->client);
-    if (h1->feeding)
+    if (h1->kept)
+        feed_kept(http);
+    if (!front_h1_open(conn))
         return;
-    h1->kept = NULL;
-    if (kept)
-        feed(http, slice_make(kept->bytes, kept->len));
-    free(kept);
-    if (front_h1_open(conn) && conn->client_ended && !http->h1->exchange)
+    if (!h1->rest && may_read(h1))
+        stream_resume(conn->client);
+    if (!h1->feeding && conn->client_ended && !h1->exchange && h1->reading == READ_HEAD)
         front_h1_finish(http, REASON_FINISHED);
 }
 
@@ -142,7 +166,14 @@ void front_h1_expired(struct http_conn *http)
 static void keep(struct http_conn *http, struct slice bytes)
 {
     struct front_h1 *h1 = http->h1;
-    size_t had = h1->kept ? h1->kept->len : 0;
+    size_t had = front_h1_kept(h1).len;
+    if (h1->rest) {
+        *h1->rest = bytes;
+        return;
+    }
+    if (h1->kept && h1->kept_used > 0)
+        memmove(h1->kept->bytes, h1->kept->bytes + h1->kept_used, had);
+    h1->kept_used = 0;
     struct early *grown = realloc(h1->kept, sizeof(*grown) + had + bytes.len);
     if (!grown) {
         conn_close(http->conn, REASON_NO_MEMORY);

@@ -21,6 +21,8 @@ struct front_h1 {
     struct http_head *head; /* being read, or for trailers */
     struct exchange *exchange;
     struct early *kept;
+    size_t kept_used;   /* of it, by requests before */
+    struct slice *rest; /* while what was kept is being read: where to say how much of it is left */
     enum reading reading;
     bool feeding;
     bool partial;    /* some of a head has come */
@@ -29,6 +31,12 @@ struct front_h1 {
     bool open_ended; /* the answer ends with the connection */
     bool leaving;    /* only what is queued has yet to go */
 };
+
+static inline struct slice front_h1_kept(const struct front_h1 *h1)
+{
+    return h1->kept ? slice_make(h1->kept->bytes + h1->kept_used, h1->kept->len - h1->kept_used)
+                    : (struct slice){NULL, 0};
+}
 
 static inline bool front_h1_open(const struct conn *conn)
 {

@@ -174,8 +174,7 @@ static void h1_pause(struct exchange *exchange)
 /* What is kept behind the request may be enough already. */
 static void h1_resume(struct exchange *exchange)
 {
-    const struct early *kept = exchange->http->h1->kept;
-    if (!kept || kept->len < KEPT_PAUSE)
+    if (front_h1_kept(exchange->http->h1).len < KEPT_PAUSE)
         stream_resume(exchange->conn->client);
 }
 
@@ -183,12 +182,14 @@ static void h1_tunnel(struct exchange *exchange)
 {
     struct http_conn *http = exchange->http;
     struct early *kept = http->h1->kept;
+    struct slice bytes = front_h1_kept(http->h1);
     http->h1->reading = READ_RAW;
     http->h1->chunked = false;
     http->h1->kept = NULL;
+    http->h1->kept_used = 0;
     stream_resume(exchange->conn->client);
     if (kept)
-        exchange_body(exchange, slice_make(kept->bytes, kept->len));
+        exchange_body(exchange, bytes);
     free(kept);
 }
 
