@@ -356,6 +356,18 @@ def test_a_client_that_has_ended_its_side_still_gets_the_answer(front):
         assert wire.is_over()
 
 
+def test_a_slow_client_that_has_ended_its_side_gets_every_pipelined_answer(front):
+    big = bytes(range(256)) * 8192
+    front(lambda *_: web.reply(big))
+    with web.Wire(client.connect(front.port, receive_buffer=65536)) as wire:
+        wire.send(*(web.request("GET", f"/{number}") for number in range(5)))
+        wire.sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.2)
+        for _ in range(5):
+            assert wire.answer().body == big
+        assert wire.is_over()
+
+
 # --- answers before the request's end ---------------------------------------------------------------------------------
 
 def test_a_servers_early_answer_reaches_a_client_that_still_sends(front):
