@@ -53,6 +53,16 @@ static void arm(struct exchange *exchange, uint64_t due)
     wheel_arm(&exchange->conn->thread->wheel, &exchange->deadline.entry, due);
 }
 
+/* A slow reader is told apart from one that has gone: what waits for it gets less. */
+static bool still_taken(struct exchange *exchange)
+{
+    size_t before = exchange->unsent;
+    if (exchange->state != EXCHANGE_TUNNEL && !exchange->http->ops->blocked(exchange))
+        return false;
+    exchange->unsent = exchange->http->ops->unsent(exchange);
+    return exchange->unsent > 0 && exchange->unsent != before;
+}
+
 /* The body's own pace is looked at while the server waits for it; a script that reads it has its own limit.
  */
 static void expired(struct exchange *exchange)
@@ -86,6 +96,8 @@ static void on_deadline(struct deadline *deadline)
         return;
     if (exchange->since_ms + limit > now)
         arm(exchange, exchange->since_ms + limit);
+    else if (exchange->state >= EXCHANGE_ANSWER && still_taken(exchange))
+        exchange_enter(exchange, exchange->state); /* the deadline starts anew */
     else
         expired(exchange);
 }

@@ -13,6 +13,8 @@ struct exchange_facts {
     struct exchange_facts *next; /* among the thread's spare ones */
     struct script_request request;
     struct script_response response;
+    struct head_mark mark; /* the request's fields before the script has changed them */
+    bool marked;
 };
 
 #define TEXTS_USUAL 256
@@ -86,18 +88,29 @@ static bool request_field(void *message, size_t index, struct slice *name, struc
     return nth_field(request_of(message), index, name, value);
 }
 
+/* Should a reload overtake the script, its successor begins with what the client has sent. */
+static bool mark_once(struct exchange *exchange)
+{
+    struct exchange_facts *facts = exchange->facts;
+    facts->marked = facts->marked || http_head_mark(exchange->request, &facts->mark);
+    return facts->marked;
+}
+
+static const char too_many[] = "the request has too many fields to be changed";
+
 static const char *request_set(void *message, struct slice name, struct slice value)
 {
-    return set_field(request_of(message), name, value);
+    return mark_once(message) ? set_field(request_of(message), name, value) : too_many;
 }
 
 static const char *request_add(void *message, struct slice name, struct slice value)
 {
-    return add_field(request_of(message), name, value);
+    return mark_once(message) ? add_field(request_of(message), name, value) : too_many;
 }
 
 static void request_remove(void *message, struct slice name)
 {
+    mark_once(message);
     http_head_remove_named(request_of(message), name);
 }
 
@@ -223,6 +236,7 @@ static bool collect(struct exchange *exchange)
     if (!exchange->facts)
         return false;
     char *at = (char *)(exchange->facts + 1);
+    exchange->facts->marked = false;
     exchange->facts->response = (struct script_response){0};
     exchange->facts->request = (struct script_request){
         .message = {exchange, &request_ops},
@@ -286,6 +300,9 @@ static void decide_again(struct exchange *exchange)
                         "reloads have overtaken the script too many times");
         return;
     }
+    if (exchange->facts->marked)
+        http_head_restore(exchange->request, &exchange->facts->mark);
+    exchange->facts->marked = false;
     exchange->state = EXCHANGE_NEW;
     http_begin(exchange->http, exchange);
 }

@@ -172,11 +172,18 @@ static void on_upstream_drained(void *owner)
     exchange_resume_client(exchange);
 }
 
+/* Nothing holds them back when the client does not read: a few are an answer, many are none. */
+#define INTERIMS_MAX 64
+
 static void interim(struct exchange *exchange, struct http_head *head)
 {
+    bool few = ++exchange->interims <= INTERIMS_MAX;
     forward_response(head, false);
-    exchange->http->ops->head(exchange, head, false);
+    if (few)
+        exchange->http->ops->head(exchange, head, false);
     head_pool_give(&exchange->conn->thread->http->heads, head);
+    if (!few)
+        exchange_refuse(exchange, 502, REASON_ANSWER_INVALID, "the server sends interim answers without end");
 }
 
 /* The answer's bytes are the client's from here on. */

@@ -193,6 +193,11 @@ static void h1_tunnel(struct exchange *exchange)
     free(kept);
 }
 
+static size_t h1_unsent(const struct exchange *exchange)
+{
+    return stream_unsent(exchange->conn->client);
+}
+
 static bool h1_blocked(const struct exchange *exchange)
 {
     return stream_blocked(exchange->conn->client);
@@ -225,4 +230,5 @@ const struct front_ops front_h1_ops = {
     .tunnel = h1_tunnel,
     .done = h1_done,
     .blocked = h1_blocked,
+    .unsent = h1_unsent,
 };

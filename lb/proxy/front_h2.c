@@ -248,6 +248,12 @@ static void h2_done(struct exchange *exchange)
         http_touch(http);
 }
 
+static size_t h2_unsent(const struct exchange *exchange)
+{
+    size_t queued = exchange->stream ? h2_queued(stream_of(exchange)) : 0;
+    return queued + stream_unsent(exchange->conn->client);
+}
+
 static bool h2_blocked(const struct exchange *exchange)
 {
     return exchange->stream && h2_queued(stream_of(exchange)) > 0;
@@ -263,6 +269,7 @@ static const struct front_ops h2_ops = {
     .tunnel = h2_tunnel,
     .done = h2_done,
     .blocked = h2_blocked,
+    .unsent = h2_unsent,
 };
 
 /* ---- the connection ---- */

@@ -29,6 +29,8 @@ struct front_ops {
         struct exchange *exchange); /* after 101: bytes both ways; end() is the end of one direction */
     void (*done)(struct exchange *exchange);          /* it is over; the front must forget it */
     bool (*blocked)(const struct exchange *exchange); /* bytes for the client wait to be taken */
+    size_t (*unsent)(
+        const struct exchange *exchange); /* and how many, the kernel's included; a system call */
 };
 
 /* What a connection of an http listener is, beside being a connection. */

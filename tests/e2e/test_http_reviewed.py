@@ -77,6 +77,35 @@ def test_what_a_script_attached_to_a_connection_goes_with_the_script(lb, origin)
     assert [message["x-role"] for message in behind.received] == ["admin", None]
 
 
+def test_what_an_overtaken_script_has_put_into_a_request_goes_with_it(lb, origin):
+    port, behind = free_port(), serving(origin)
+    before = """function on_request(req)
+  req.headers['x-role'] = 'admin'
+  req.headers:remove('x-asked')
+  lb.sleep(0.5)
+  return true
+end"""
+    lb.start(web.plain(port, behind, script=lb.file("policy.lua", before)))
+    with web.open_wire(port) as wire:
+        wire.send(web.request("GET", "/", ("x-asked", "yes")))
+        time.sleep(0.1)
+        lb.file("policy.lua", "function on_request(req) return true end")
+        lb.reload()
+        assert wire.answer().status == 200
+    assert [(message["x-role"], message["x-asked"]) for message in behind.received] == [(None, "yes")]
+
+
+def test_a_server_that_sends_interim_answers_without_end_is_given_up(lb, origin):
+    def early(*_):
+        return b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * 1000
+    port = free_port()
+    lb.start(web.plain(port, serving(origin, early)))
+    with web.open_wire(port) as wire:
+        wire.send(web.request())
+        assert wire.answer().status == 502
+    assert lb.wait_connection(listener="main")["reason"] == "answer-invalid"
+
+
 def test_a_kept_connection_of_a_removed_listener_gets_one_more_answer_and_ends(lb, origin):
     port, behind = free_port(), serving(origin)
     text = web.plain(port, behind, script=lb.file("policy.lua", "function on_request(req) return true end"))
