@@ -7,6 +7,7 @@ import pytest
 from harness import client, config, web
 from harness.origin import reset
 from harness.ports import free_port
+from harness.product import ROOT
 from harness.waiting import until
 
 both = pytest.mark.parametrize("version", ["http/1.1", "h2"])
@@ -430,3 +431,41 @@ def test_decisions_of_many_threads_do_not_mix(front):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+# --- the examples -----------------------------------------------------------------------------------------------------
+
+EXAMPLES = ROOT / "scripting/examples"
+
+
+@both
+def test_rate_limit_answers_429_to_the_client_that_asks_too_often(lb, pki, origin, version):
+    port = free_port()
+    lb.start(web.mutual(pki, port, origin(web.serve(web.telling)), script=EXAMPLES / "rate_limit.lua",
+                        **{"option.limit": 3, "option.seconds": 60}))
+
+    def statuses(identity, count):
+        with web.open_two_tls(pki, port, identity) if version == "h2" else web.open_tls(pki, port, identity) as one:
+            return [one.ask().status for _ in range(count)]
+    assert statuses("good", 5) == [200] * 3 + [429] * 2
+    assert statuses("good", 1) == [429]
+    assert statuses("treasury", 2) == [200] * 2
+
+
+@both
+def test_identity_headers_lets_each_unit_into_its_own_part_only(lb, pki, origin, version):
+    port, behind = free_port(), origin(web.serve(web.telling))
+    lb.start(web.mutual(pki, port, behind, script=EXAMPLES / "identity_headers.lua",
+                        **{"option.allow": "payments=/payments, treasury=/treasury"}))
+    forged = [("x-client-ou", "treasury"), ("x_client_cn", "boss"), ("X-Client-Else", "1")]
+    if version == "h2":
+        forged = [(name.lower(), value) for name, value in forged]
+    with web.open_two_tls(pki, port, "good") if version == "h2" else web.open_tls(pki, port, "good") as one:
+        assert one.ask("GET", "/").status == 403
+        assert one.ask("GET", "/payments/a", *forged).status == 200
+    for path in ("/treasury", "/paymentsx", "/payments/../treasury", "/payments/%2e%2e/treasury", "/payments;x/../treasury", "/PAYMENTS"):
+        with web.open_two_tls(pki, port, "good") if version == "h2" else web.open_tls(pki, port, "good") as one:
+            assert one.ask("GET", path).status in (400, 403), path
+    message, = behind.received
+    assert message["x-client-ou"] == "payments" and message["x-client-cn"] and len(message["x-client-sha256"]) == 64
+    assert message["x-client-else"] is None and message["x_client_cn"] is None

@@ -25,6 +25,7 @@ class Blackhole:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.listening = socket.socket()
+        self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listening.bind(("127.0.0.1", self.port))
         self.listening.listen(0)
         self.fillers = []
