@@ -25,9 +25,9 @@ struct server {
     atomic_ullong bytes_out; /* to the server */
     atomic_ullong checks_failed;
     atomic_ullong went_down;
-    atomic_ullong requests;    /* sent to the server */
-    atomic_ullong reused;      /* over a connection that had served before */
-    atomic_uint idle;          /* connections kept for the next request */
+    atomic_ullong requests; /* sent to the server */
+    atomic_ullong reused;   /* over a connection that had served before */
+    atomic_uint idle;       /* connections kept for the next request */
 };
 
 /* All servers of the process. Master thread only. */

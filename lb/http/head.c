@@ -344,6 +344,23 @@ void http_head_remove_named(struct http_head *head, struct slice name)
         field->gone = true;
 }
 
+bool http_head_mark(const struct http_head *head, struct head_mark *mark)
+{
+    *mark = (struct head_mark){.count = head->count};
+    if (head->count > HEAD_MARK_MAX)
+        return false;
+    for (unsigned i = 0; i < head->count; i++)
+        mark->gone[i / 64] |= (uint64_t)head->fields[i].gone << (i % 64);
+    return true;
+}
+
+void http_head_restore(struct http_head *head, const struct head_mark *mark)
+{
+    head->count = mark->count;
+    for (unsigned i = 0; i < head->count; i++)
+        head->fields[i].gone = mark->gone[i / 64] >> (i % 64) & 1;
+}
+
 unsigned http_head_field_count(const struct http_head *head)
 {
     unsigned count = 0;

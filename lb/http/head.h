@@ -120,6 +120,16 @@ void http_head_remove(struct http_head *head, enum field_id id);
 /* Removes every field of that name in any case, not folded. */
 void http_head_remove_named(struct http_head *head, struct slice name);
 
+/* Which fields there are, for going back to them. */
+#define HEAD_MARK_MAX 1024 /* fields; a head with more cannot be marked */
+struct head_mark {
+    uint64_t gone[HEAD_MARK_MAX / 64];
+    uint16_t count;
+};
+
+bool http_head_mark(const struct http_head *head, struct head_mark *mark);    /* false: too many fields */
+void http_head_restore(struct http_head *head, const struct head_mark *mark); /* adding and removing undone */
+
 /* Fields that are not gone, and their bytes: names, values and 4 for each, as limits count them. */
 unsigned http_head_field_count(const struct http_head *head);
 

@@ -15,6 +15,7 @@ struct authorize_facts {
     struct script_conn conn;
     char address[ADDR_TEXT_MAX];
     struct script_certificate chain[CHAIN_MAX];
+    char listener[]; /* a copy: the snapshot may go while a hook waits */
 };
 
 uint64_t authorize_limit(const struct conn *conn)
@@ -48,12 +49,14 @@ static void add_tls(struct conn *conn, struct authorize_facts *facts)
 
 struct authorize_facts *authorize_collect(struct conn *conn)
 {
-    struct authorize_facts *facts = calloc(1, sizeof(*facts));
+    const char *name = conn->service->listener->name;
+    struct authorize_facts *facts = calloc(1, sizeof(*facts) + strlen(name) + 1);
     if (!facts)
         return NULL;
     addr_host(&conn->peer, facts->address);
+    memcpy(facts->listener, name, strlen(name));
     facts->conn = (struct script_conn){
-        .listener = slice_of(conn->service->listener->name),
+        .listener = slice_of(facts->listener),
         .address = slice_of(facts->address),
         .port = addr_port(&conn->peer),
         .server_name = slice_of(conn->server_name),
@@ -137,8 +140,10 @@ static bool overtaken_for_ever(struct conn *conn)
     if (conn->overtaken < OVERTAKEN_MAX)
         conn->overtaken++;
     return conn->overtaken == OVERTAKEN_MAX &&
-           conn_elapsed_us(conn) / 1000 > conn->service->listener->script.timeout_ms;
+           (clock_us() - conn->asked_us) / 1000 > conn->service->listener->script.timeout_ms;
 }
+
+static void ask(struct conn *conn);
 
 /* A reload has passed since the connection came: what the old rules allow must be decided by the new ones. */
 static void decide_again(struct conn *conn)
@@ -147,6 +152,10 @@ static void decide_again(struct conn *conn)
     struct tls_failure failure = {0};
     if (!service) {
         deny(conn, REASON_DENIED, "the listener was removed before the connection was decided");
+        return;
+    }
+    if (conn->http && service->listener->protocol != PROTOCOL_HTTP) {
+        deny(conn, REASON_DENIED, "a reload has made the listener speak another protocol");
         return;
     }
     if (overtaken_for_ever(conn)) {
@@ -162,7 +171,7 @@ static void decide_again(struct conn *conn)
         return;
     }
     move_to(conn, service);
-    authorize_start(conn);
+    ask(conn);
 }
 
 static void keep_notes(struct conn *conn, const struct script_outcome *outcome)
@@ -173,14 +182,21 @@ static void keep_notes(struct conn *conn, const struct script_outcome *outcome)
     conn->decision.log = strdup(outcome->log);
 }
 
-/* What every request of the connection is to carry, and which server it goes to. */
-static bool keep_choices(struct conn *conn, const struct script_outcome *outcome)
+/* What other rules have chosen counts no more. */
+static void forget_choices(struct conn *conn)
 {
-    const struct script_extra *extra = outcome->extra;
     free(conn->headers);
     free(conn->chosen_server);
     conn->headers = conn->chosen_server = NULL;
     conn->headers_len = 0;
+    conn->deny_status = 0;
+    conn->backend = conn->service->listener->backend;
+}
+
+/* What every request of the connection is to carry, and which server it goes to. */
+static bool keep_choices(struct conn *conn, const struct script_outcome *outcome)
+{
+    const struct script_extra *extra = outcome->extra;
     if (extra && extra->headers.len > 0) {
         conn->headers = malloc(extra->headers.len);
         if (!conn->headers)
@@ -259,14 +275,13 @@ static bool must_ask(const struct service *service)
     return script && (script_has(script, HOOK_AUTHORIZE) || !by_request);
 }
 
-void authorize_start(struct conn *conn)
+static void ask(struct conn *conn)
 {
     if (conn->service->generation->retired) {
         decide_again(conn);
         return;
     }
-    conn->backend = conn->service->listener->backend;
-    conn->deny_status = 0;
+    forget_choices(conn);
     if (!conn->http)
         conn_enter(conn, CONN_AUTHORIZE);
     if (!must_ask(conn->service)) {
@@ -278,6 +293,13 @@ void authorize_start(struct conn *conn)
         deny(conn, REASON_NO_MEMORY, NULL);
     else
         run_script(conn);
+}
+
+void authorize_start(struct conn *conn)
+{
+    conn->overtaken = 0;
+    conn->asked_us = clock_us();
+    ask(conn);
 }
 
 void authorize_resume(struct conn *conn)

@@ -29,6 +29,16 @@ static void discard(struct conn *conn, struct slice bytes)
     (void)bytes;
 }
 
+/* What a refused client may still send before it has read why: an upload is not read to its end. */
+#define REFUSE_BYTES (8u << 20)
+
+static void discard_some(struct conn *conn, struct slice bytes)
+{
+    conn->discarded += bytes.len;
+    if (conn->discarded > REFUSE_BYTES)
+        conn_close(conn, conn->reason);
+}
+
 static void ignore_end(struct conn *conn)
 {
     (void)conn;
@@ -43,7 +53,7 @@ static const struct step steps[CONN_STATE_COUNT] = {
     [CONN_RELAY] = {relay_idle_limit, relay_idle_expired, false, relay_client_data, relay_client_end},
     [CONN_DRAIN] = {relay_drain_limit, relay_drain_expired, false, relay_client_data, relay_client_end},
     [CONN_HTTP] = {NULL, NULL, false, http_data, http_end},
-    [CONN_REFUSE] = {refuse_limit, refuse_over, false, discard, refuse_over},
+    [CONN_REFUSE] = {refuse_limit, refuse_over, false, discard_some, refuse_over},
     [CONN_CLOSING] = {NULL, NULL, false, discard, ignore_end},
 };
 

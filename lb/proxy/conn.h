@@ -80,6 +80,7 @@ struct conn {
     uint64_t started_us; /* clock_us */
     uint32_t handshake_us, script_us, connect_us;
     uint64_t bytes_in, bytes_out; /* plaintext from and to the client */
+    uint64_t discarded;           /* bytes of a client that was refused */
     uint64_t requests;            /* http: begun on it */
     size_t unsent;                /* what the peers had still to take when the deadline was looked at last */
     struct addr peer;
@@ -96,6 +97,7 @@ struct conn {
     unsigned refused_status;  /* and what each request is answered with; 0: allowed */
     enum reason reason_later; /* http: once what is queued has gone */
     uint8_t overtaken;        /* how many reloads passed before it was decided */
+    uint64_t asked_us;        /* clock_us: since when it is being decided */
     const struct backend *backend;
     const struct member *member; /* counted active while set */
     struct connect_attempt *attempt;

@@ -91,8 +91,6 @@ void http_decide(struct http_conn *http)
     if (!goes_on(conn))
         http->ending = true;
     http->deciding = true;
-    free(http->facts);
-    http->facts = NULL;
     authorize_start(conn);
 }
 

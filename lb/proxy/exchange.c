@@ -15,6 +15,12 @@
 
 /* ---- states and deadlines ---- */
 
+/* Of a tunnel: what was the request and the answer are its two directions. */
+static bool is_half_closed(const struct exchange *exchange)
+{
+    return exchange->request_ended || exchange->server_ended;
+}
+
 static uint64_t limit_of(const struct exchange *exchange)
 {
     const struct listener *listener = exchange->service->listener;
@@ -29,19 +35,32 @@ static uint64_t limit_of(const struct exchange *exchange)
     case EXCHANGE_ANSWER:
         return exchange->http->ops->blocked(exchange) ? listener->timeout_idle_ms
                                                       : exchange->backend->timeout_server_ms;
-    case EXCHANGE_TUNNEL: return listener->timeout_idle_ms;
+    case EXCHANGE_TUNNEL:
+        return is_half_closed(exchange) ? listener->timeout_half_closed_ms : listener->timeout_idle_ms;
     default: return 0;
     }
 }
 
+/* A script's time goes on however bytes dribble meanwhile. */
 void exchange_touch(struct exchange *exchange)
 {
-    exchange->since_ms = conn_now_ms(exchange->conn);
+    if (!exchange->call)
+        exchange->since_ms = conn_now_ms(exchange->conn);
 }
 
 static void arm(struct exchange *exchange, uint64_t due)
 {
     wheel_arm(&exchange->conn->thread->wheel, &exchange->deadline.entry, due);
+}
+
+/* A slow reader is told apart from one that has gone: what waits for it gets less. */
+static bool still_taken(struct exchange *exchange)
+{
+    size_t before = exchange->unsent;
+    if (exchange->state != EXCHANGE_TUNNEL && !exchange->http->ops->blocked(exchange))
+        return false;
+    exchange->unsent = exchange->http->ops->unsent(exchange);
+    return exchange->unsent > 0 && exchange->unsent != before;
 }
 
 /* The body's own pace is looked at while the server waits for it; a script that reads it has its own limit.
@@ -63,7 +82,9 @@ static void expired(struct exchange *exchange)
                      exchange->http->ops->blocked(exchange) ? REASON_TIMEOUT_IDLE : REASON_TIMEOUT_SERVER);
         break;
     case EXCHANGE_DRAIN: exchange_finish(exchange, exchange->reason); break;
-    default: exchange_cut(exchange, REASON_TIMEOUT_IDLE); break;
+    default:
+        exchange_cut(exchange, is_half_closed(exchange) ? REASON_TIMEOUT_HALF_CLOSED : REASON_TIMEOUT_IDLE);
+        break;
     }
 }
 
@@ -75,6 +96,8 @@ static void on_deadline(struct deadline *deadline)
         return;
     if (exchange->since_ms + limit > now)
         arm(exchange, exchange->since_ms + limit);
+    else if (exchange->state >= EXCHANGE_ANSWER && still_taken(exchange))
+        exchange_enter(exchange, exchange->state); /* the deadline starts anew */
     else
         expired(exchange);
 }
@@ -85,7 +108,7 @@ void exchange_enter(struct exchange *exchange, enum exchange_state state)
     if (exchange->state == EXCHANGE_DONE)
         return;
     exchange->state = state;
-    exchange_touch(exchange);
+    exchange->since_ms = conn_now_ms(exchange->conn);
     uint64_t limit = limit_of(exchange);
     if (limit > 0 && (!wheel_armed(&exchange->deadline.entry) ||
                       exchange->deadline.entry.due_ms > exchange->since_ms + limit))
@@ -295,8 +318,7 @@ void exchange_body(struct exchange *exchange, struct slice bytes)
 {
     uint64_t most = exchange->service->listener->http.max_body;
     exchange->bytes_in += bytes.len;
-    if (!exchange->call) /* a script's time goes on however the body dribbles */
-        exchange_touch(exchange);
+    exchange_touch(exchange);
     if (most > 0 && exchange->bytes_in > most && exchange->state < EXCHANGE_TUNNEL) {
         exchange_refuse(exchange, 413, REASON_BODY_TOO_LARGE, NULL);
         return;
@@ -317,8 +339,7 @@ void exchange_body(struct exchange *exchange, struct slice bytes)
 void exchange_end(struct exchange *exchange, struct http_head *trailers)
 {
     exchange->request_ended = true;
-    if (!exchange->call)
-        exchange_touch(exchange);
+    exchange_touch(exchange);
     if (trailers)
         forward_trailers(trailers);
     exchange->request_trailers = trailers;
@@ -330,6 +351,8 @@ void exchange_end(struct exchange *exchange, struct http_head *trailers)
         exchange_request_whole(exchange);
         if (exchange->server_ended)
             exchange_finish(exchange, REASON_FINISHED);
+        else
+            exchange_enter(exchange, EXCHANGE_TUNNEL); /* with another deadline */
         break;
     case EXCHANGE_SCRIPT:
         if (exchange->want_body > 0)
@@ -449,7 +472,9 @@ void exchange_refuse(struct exchange *exchange, unsigned status, enum reason rea
 
 void exchange_drained(struct exchange *exchange)
 {
-    exchange_touch(exchange);
+    if (!exchange->call)
+        exchange_enter(exchange,
+                       exchange->state); /* the client's time may have had no end, the server's has */
     if (!exchange->server_paused || !exchange->upstream)
         return;
     exchange->server_paused = false;

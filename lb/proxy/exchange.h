@@ -83,7 +83,9 @@ struct exchange {
     struct upstream *upstream;
     struct tried tried;
     unsigned tries;
-    bool fresh;                      /* the next try is over a connection of its own */
+    unsigned interims; /* 1xx answers passed on */
+    size_t unsent;     /* what the client had still to take when the deadline was looked at last */
+    bool fresh;        /* the next try is over a connection of its own */
     struct upstream_failure failure; /* of the last try */
 
     /* For the log. */

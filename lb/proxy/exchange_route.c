@@ -125,9 +125,10 @@ void exchange_proceed(struct exchange *exchange)
 static bool take_server_of_connection(struct exchange *exchange)
 {
     const char *chosen = exchange->conn->chosen_server;
+    free(exchange->server);
+    exchange->server = NULL;
     if (!chosen || exchange->route)
         return true;
-    free(exchange->server);
     exchange->server = strdup(chosen);
     return exchange->server != NULL;
 }

@@ -13,6 +13,8 @@ struct exchange_facts {
     struct exchange_facts *next; /* among the thread's spare ones */
     struct script_request request;
     struct script_response response;
+    struct head_mark mark; /* the request's fields before the script has changed them */
+    bool marked;
 };
 
 #define TEXTS_USUAL 256
@@ -86,18 +88,29 @@ static bool request_field(void *message, size_t index, struct slice *name, struc
     return nth_field(request_of(message), index, name, value);
 }
 
+/* Should a reload overtake the script, its successor begins with what the client has sent. */
+static bool mark_once(struct exchange *exchange)
+{
+    struct exchange_facts *facts = exchange->facts;
+    facts->marked = facts->marked || http_head_mark(exchange->request, &facts->mark);
+    return facts->marked;
+}
+
+static const char too_many[] = "the request has too many fields to be changed";
+
 static const char *request_set(void *message, struct slice name, struct slice value)
 {
-    return set_field(request_of(message), name, value);
+    return mark_once(message) ? set_field(request_of(message), name, value) : too_many;
 }
 
 static const char *request_add(void *message, struct slice name, struct slice value)
 {
-    return add_field(request_of(message), name, value);
+    return mark_once(message) ? add_field(request_of(message), name, value) : too_many;
 }
 
 static void request_remove(void *message, struct slice name)
 {
+    mark_once(message);
     http_head_remove_named(request_of(message), name);
 }
 
@@ -223,6 +236,7 @@ static bool collect(struct exchange *exchange)
     if (!exchange->facts)
         return false;
     char *at = (char *)(exchange->facts + 1);
+    exchange->facts->marked = false;
     exchange->facts->response = (struct script_response){0};
     exchange->facts->request = (struct script_request){
         .message = {exchange, &request_ops},
@@ -254,6 +268,8 @@ static bool take_choices(struct exchange *exchange, const struct script_outcome 
     const struct script_extra *extra = outcome->extra;
     if (outcome->backend[0]) {
         exchange->backend = config_backend(exchange->service->generation->config, slice_of(outcome->backend));
+        free(exchange->server); /* on_authorize has named one of another backend */
+        exchange->server = NULL;
         if (!exchange->backend)
             return false;
     }
@@ -268,6 +284,15 @@ static bool take_choices(struct exchange *exchange, const struct script_outcome 
     return true;
 }
 
+/* Newer rules are there, for the connection or already with it. */
+static bool is_overtaken(const struct exchange *exchange)
+{
+    const struct http_conn *http = exchange->http;
+    return exchange->service->generation->retired &&
+           (exchange->service != exchange->conn->service || http->refused_status || http->deciding ||
+            http_must_decide(http));
+}
+
 static void decide_again(struct exchange *exchange)
 {
     if (++exchange->overtaken == OVERTAKEN_MAX) {
@@ -275,6 +300,9 @@ static void decide_again(struct exchange *exchange)
                         "reloads have overtaken the script too many times");
         return;
     }
+    if (exchange->facts->marked)
+        http_head_restore(exchange->request, &exchange->facts->mark);
+    exchange->facts->marked = false;
     exchange->state = EXCHANGE_NEW;
     http_begin(exchange->http, exchange);
 }
@@ -282,7 +310,7 @@ static void decide_again(struct exchange *exchange)
 static void allowed(struct exchange *exchange, const struct script_outcome *outcome)
 {
     exchange->want_body = 0;
-    if (exchange->service->generation->retired)
+    if (is_overtaken(exchange))
         decide_again(exchange);
     else if (!take_choices(exchange, outcome))
         exchange_refuse(exchange, 500, REASON_SCRIPT_RESULT,

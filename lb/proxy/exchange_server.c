@@ -172,11 +172,18 @@ static void on_upstream_drained(void *owner)
     exchange_resume_client(exchange);
 }
 
+/* Nothing holds them back when the client does not read: a few are an answer, many are none. */
+#define INTERIMS_MAX 64
+
 static void interim(struct exchange *exchange, struct http_head *head)
 {
+    bool few = ++exchange->interims <= INTERIMS_MAX;
     forward_response(head, false);
-    exchange->http->ops->head(exchange, head, false);
+    if (few)
+        exchange->http->ops->head(exchange, head, false);
     head_pool_give(&exchange->conn->thread->http->heads, head);
+    if (!few)
+        exchange_refuse(exchange, 502, REASON_ANSWER_INVALID, "the server sends interim answers without end");
 }
 
 /* The answer's bytes are the client's from here on. */
@@ -195,19 +202,23 @@ void exchange_pass_answer(struct exchange *exchange)
     if (tunnel && exchange->state != EXCHANGE_DONE) {
         exchange->request_ended = exchange->request_sent = false; /* of the bytes that follow now */
         ops->tunnel(exchange);
+        if (exchange->state != EXCHANGE_DONE && exchange->conn->client_ended)
+            exchange_end(exchange, NULL);
     } else if (ends && exchange->state != EXCHANGE_DONE)
         exchange_answer_whole(exchange);
 }
 
-static void pass_body(struct exchange *exchange, struct slice bytes)
+/* False: the client has to take more first. */
+static bool pass_body(struct exchange *exchange, struct slice bytes)
 {
     exchange->bytes_out += bytes.len;
     if (exchange->http->ops->body(exchange, bytes) || exchange->state == EXCHANGE_DONE)
-        return;
+        return true;
     if (exchange->upstream && !exchange->server_paused) {
         exchange->server_paused = true;
         upstream_pause(exchange->upstream);
     }
+    return false;
 }
 
 static void final_head(struct exchange *exchange, struct http_head *head, bool ends)
@@ -267,8 +278,10 @@ static void on_server_end(void *owner, struct http_head *trailers)
     if (exchange->state == EXCHANGE_TUNNEL) {
         exchange_touch(exchange);
         exchange->http->ops->end(exchange, NULL);
-        if (exchange->state != EXCHANGE_DONE && exchange->request_ended)
+        if (exchange->request_ended)
             exchange_finish(exchange, REASON_FINISHED);
+        else
+            exchange_enter(exchange, EXCHANGE_TUNNEL); /* with another deadline */
     } else if (exchange->state != EXCHANGE_JUDGE) {
         exchange->http->ops->end(exchange, trailers);
         if (exchange->state != EXCHANGE_DONE)
@@ -294,8 +307,7 @@ static void pass_held(struct exchange *exchange)
 {
     struct kept_body held = exchange->answer_body;
     exchange->answer_body = (struct kept_body){0};
-    if (held.len > 0)
-        pass_body(exchange, slice_make(held.bytes, held.len));
+    bool more = held.len == 0 || pass_body(exchange, slice_make(held.bytes, held.len));
     body_drop(&held);
     if (exchange->state == EXCHANGE_DONE)
         return;
@@ -303,7 +315,7 @@ static void pass_held(struct exchange *exchange)
         exchange->http->ops->end(exchange, exchange->answer_trailers);
         if (exchange->state != EXCHANGE_DONE)
             exchange_answer_whole(exchange);
-    } else if (exchange->server_paused && !exchange->http->ops->blocked(exchange)) {
+    } else if (exchange->server_paused && more) {
         exchange->server_paused = false;
         upstream_resume(exchange->upstream);
     }
@@ -320,11 +332,20 @@ static void drop_answer_body(struct exchange *exchange)
     exchange->server_ended = true;
 }
 
+static bool is_bodiless(unsigned status)
+{
+    return status == 204 || status == 304;
+}
+
 void exchange_judged(struct exchange *exchange, unsigned status)
 {
+    struct http_head *answer = exchange->answer;
+    /* Its length was that of another answer (RFC 9110 section 15.4.5). */
+    if (is_bodiless(answer->status) && !is_bodiless(status) && exchange->request->method != METHOD_HEAD)
+        answer->content_length = 0;
     if (status >= 200)
-        exchange->answer->status = status;
-    if (status == 204 || status == 304)
+        answer->status = status;
+    if (is_bodiless(status))
         drop_answer_body(exchange);
     bool whole = exchange->server_ended && exchange->answer_body.len == 0 && !exchange->answer_trailers;
     exchange_pass_answer(exchange);

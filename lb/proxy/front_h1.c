@@ -3,8 +3,6 @@
 
 #include "lb/proxy/front_h1.h"
 
-#define KEPT_PAUSE (64 * 1024)
-
 static void feed(struct http_conn *http, struct slice bytes);
 
 static const struct http_settings *settings_of(const struct http_conn *http)
@@ -14,22 +12,47 @@ static const struct http_settings *settings_of(const struct http_conn *http)
 
 /* ---- the end of an exchange, and of the connection ---- */
 
-void front_h1_next(struct http_conn *http)
+/* What is left of it stays where it lies: a client that sends a thousand requests ahead costs no thousand
+ * copies. */
+static void feed_kept(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
     struct conn *conn = http->conn;
     struct early *kept = h1->kept;
-    h1->reading = READ_HEAD;
-    h1->stuck = false;
-    http_touch(http);
-    stream_resume(conn->client);
-    if (h1->feeding)
-        return;
+    struct slice bytes = front_h1_kept(h1), rest = {NULL, 0};
     h1->kept = NULL;
-    if (kept)
-        feed(http, slice_make(kept->bytes, kept->len));
-    free(kept);
-    if (front_h1_open(conn) && conn->client_ended && !http->h1->exchange)
+    h1->rest = &rest;
+    feed(http, bytes);
+    if (conn->http)
+        h1->rest = NULL;
+    if (!conn->http || rest.len == 0) {
+        free(kept);
+        return;
+    }
+    h1->kept = kept;
+    h1->kept_used = (size_t)(rest.data - kept->bytes);
+}
+
+static bool may_read(const struct front_h1 *h1)
+{
+    return front_h1_kept(h1).len < KEPT_PAUSE && !(h1->exchange && h1->exchange->client_paused);
+}
+
+void front_h1_next(struct http_conn *http)
+{
+    struct front_h1 *h1 = http->h1;
+    struct conn *conn = http->conn;
+    http_touch(http);
+    if (stream_blocked(conn->client)) /* who does not read his answers has to wait with further requests */
+        return;
+    h1->reading = READ_HEAD;
+    if (h1->kept)
+        feed_kept(http);
+    if (!front_h1_open(conn))
+        return;
+    if (!h1->rest && may_read(h1))
+        stream_resume(conn->client);
+    if (!h1->feeding && conn->client_ended && !h1->exchange && h1->reading == READ_HEAD)
         front_h1_finish(http, REASON_FINISHED);
 }
 
@@ -56,8 +79,10 @@ void front_h1_drained(struct http_conn *http)
         conn_refuse(http->conn, http->conn->reason_later, 0, NULL);
     else if (h1->exchange)
         exchange_drained(h1->exchange);
-    else if (h1->stuck)
+    else if (h1->reading == READ_HOLD)
         front_h1_next(http);
+    else
+        http_touch(http);
 }
 
 void front_h1_leave(struct http_conn *http)
@@ -72,17 +97,25 @@ void front_h1_end(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
     struct conn *conn = http->conn;
-    if (h1->leaving || h1->stuck)
+    if (h1->leaving || (!h1->exchange && h1->reading == READ_HOLD))
         return; /* the answer is still on its way out */
     if (!h1->exchange)
-        conn_close(conn, h1->partial ? REASON_CLIENT_CLOSED : REASON_FINISHED);
+        front_h1_finish(http, h1->partial ? REASON_CLIENT_CLOSED : REASON_FINISHED);
     else if (h1->reading == READ_RAW)
         exchange_end(h1->exchange, NULL);
+    else if (h1->reading == READ_BODY && h1->exchange->state == EXCHANGE_DRAIN)
+        exchange_finish(h1->exchange, REASON_CLIENT_CLOSED);
     else if (h1->reading == READ_BODY)
         conn_close(conn, REASON_CLIENT_CLOSED);
 }
 
 /* ---- deadlines ---- */
+
+/* Its last answer is still on the way to the client. */
+static bool still_takes(const struct http_conn *http)
+{
+    return http->h1->leaving || stream_blocked(http->conn->client);
+}
 
 uint64_t front_h1_limit(const struct http_conn *http)
 {
@@ -90,7 +123,7 @@ uint64_t front_h1_limit(const struct http_conn *http)
     const struct http_settings *settings = settings_of(http);
     if (!front_h1_open(http->conn) || (h1 && h1->exchange))
         return 0;
-    if (h1 && (h1->leaving || h1->stuck))
+    if (h1 && still_takes(http))
         return http->conn->service->listener->timeout_idle_ms;
     if (h1 && h1->partial)
         return settings->timeout_header_ms;
@@ -120,10 +153,10 @@ static void refuse_partial(struct http_conn *http, unsigned status, enum reason 
 void front_h1_expired(struct http_conn *http)
 {
     struct front_h1 *h1 = http->h1;
-    if (h1 && h1->partial)
-        refuse_partial(http, 408, REASON_TIMEOUT_HEADER, NULL);
-    else if (h1 && (h1->leaving || h1->stuck))
+    if (h1 && still_takes(http))
         conn_close(http->conn, REASON_TIMEOUT_IDLE);
+    else if (h1 && h1->partial)
+        refuse_partial(http, 408, REASON_TIMEOUT_HEADER, NULL);
     else
         conn_close(http->conn, http->served == 0 ? REASON_TIMEOUT_FIRST_BYTE : REASON_TIMEOUT_KEEP_ALIVE);
 }
@@ -133,7 +166,14 @@ void front_h1_expired(struct http_conn *http)
 static void keep(struct http_conn *http, struct slice bytes)
 {
     struct front_h1 *h1 = http->h1;
-    size_t had = h1->kept ? h1->kept->len : 0;
+    size_t had = front_h1_kept(h1).len;
+    if (h1->rest) {
+        *h1->rest = bytes;
+        return;
+    }
+    if (h1->kept && h1->kept_used > 0)
+        memmove(h1->kept->bytes, h1->kept->bytes + h1->kept_used, had);
+    h1->kept_used = 0;
     struct early *grown = realloc(h1->kept, sizeof(*grown) + had + bytes.len);
     if (!grown) {
         conn_close(http->conn, REASON_NO_MEMORY);

@@ -68,7 +68,7 @@ static bool add_framing(struct front_h1 *h1, struct exchange *exchange, struct h
     h1->chunked = exchange->request->minor == 1;
     if (h1->chunked)
         return http_head_add_known(head, HEADER_TRANSFER_ENCODING, SLICE_LITERAL("chunked"));
-    h1->last = true;
+    h1->last = h1->open_ended = true;
     return true;
 }
 
@@ -156,6 +156,8 @@ static void h1_end(struct exchange *exchange, const struct http_head *trailers)
     if (http->h1->chunked)
         h1_write_last_chunk(own_out(http), trailers);
     front_h1_flush(http);
+    if (front_h1_open(exchange->conn) && http->h1->open_ended)
+        stream_end(exchange->conn->client); /* the client may await it before it sends on */
 }
 
 static void h1_abort(struct exchange *exchange)
@@ -169,22 +171,31 @@ static void h1_pause(struct exchange *exchange)
     stream_pause(exchange->conn->client);
 }
 
+/* What is kept behind the request may be enough already. */
 static void h1_resume(struct exchange *exchange)
 {
-    stream_resume(exchange->conn->client);
+    if (front_h1_kept(exchange->http->h1).len < KEPT_PAUSE)
+        stream_resume(exchange->conn->client);
 }
 
 static void h1_tunnel(struct exchange *exchange)
 {
     struct http_conn *http = exchange->http;
     struct early *kept = http->h1->kept;
+    struct slice bytes = front_h1_kept(http->h1);
     http->h1->reading = READ_RAW;
     http->h1->chunked = false;
     http->h1->kept = NULL;
+    http->h1->kept_used = 0;
     stream_resume(exchange->conn->client);
     if (kept)
-        exchange_body(exchange, slice_make(kept->bytes, kept->len));
+        exchange_body(exchange, bytes);
     free(kept);
+}
+
+static size_t h1_unsent(const struct exchange *exchange)
+{
+    return stream_unsent(exchange->conn->client);
 }
 
 static bool h1_blocked(const struct exchange *exchange)
@@ -203,11 +214,7 @@ static void h1_done(struct exchange *exchange)
     front_h1_flush(http);
     if (!front_h1_open(exchange->conn))
         return;
-    bool goes_on = complete && !h1->last && !(http->ending && http->conn->thread->http->draining);
-    h1->stuck = goes_on && stream_blocked(exchange->conn->client);
-    if (h1->stuck)
-        http_touch(http);
-    else if (goes_on)
+    if (complete && !h1->last && !(http->ending && http->conn->thread->http->draining))
         front_h1_next(http);
     else
         front_h1_finish(http, exchange->close ? exchange->reason : REASON_FINISHED);
@@ -223,4 +230,5 @@ const struct front_ops front_h1_ops = {
     .tunnel = h1_tunnel,
     .done = h1_done,
     .blocked = h1_blocked,
+    .unsent = h1_unsent,
 };

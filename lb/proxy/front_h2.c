@@ -75,14 +75,22 @@ static void on_end(void *owner, struct h2_stream *stream, struct http_head *trai
         head_pool_give(&http->conn->thread->http->heads, trailers);
 }
 
+/* Of a stream whose exchange was over before. */
+static void answer_gone(struct http_conn *http)
+{
+    http->sending--;
+    http_touch(http);
+}
+
 static void on_reset(void *owner, struct h2_stream *stream, uint32_t code, bool unprocessed)
 {
     struct exchange *exchange = h2_stream_owner(stream);
-    (void)owner;
     (void)code;
     (void)unprocessed;
-    if (!exchange)
+    if (!exchange) {
+        answer_gone(owner);
         return;
+    }
     exchange->stream = NULL;
     exchange_client_gone(exchange, REASON_CLIENT_RESET);
 }
@@ -90,9 +98,10 @@ static void on_reset(void *owner, struct h2_stream *stream, uint32_t code, bool 
 static void on_closed(void *owner, struct h2_stream *stream)
 {
     struct exchange *exchange = h2_stream_owner(stream);
-    (void)owner;
     if (exchange)
         exchange->stream = NULL;
+    else
+        answer_gone(owner);
 }
 
 static void on_drained(void *owner, struct h2_stream *stream)
@@ -107,6 +116,8 @@ static void on_output(void *owner, struct slice bytes)
 {
     struct http_conn *http = owner;
     struct conn *conn = http->conn;
+    if (!is_open(conn)) /* TLS is over with it: what came now would go out in the clear */
+        return;
     conn->bytes_out += bytes.len;
     if (stream_write(conn->client, bytes) == STREAM_BROKEN)
         conn_close(conn, REASON_CLIENT_RESET);
@@ -175,7 +186,8 @@ static bool h2_answer_body(struct exchange *exchange, struct slice bytes)
     if (!exchange->stream)
         return true;
     http_mark_dirty(exchange->http);
-    return h2_queued(stream_of(exchange)) < H2_HIGH; /* as it is now: whoever waits is told when it has sunk */
+    return h2_queued(stream_of(exchange)) <
+           H2_HIGH; /* as it is now: whoever waits is told when it has sunk */
 }
 
 static void h2_answer_end(struct exchange *exchange, const struct http_head *trailers)
@@ -198,6 +210,8 @@ static void let_go(struct exchange *exchange, bool reset, uint32_t code)
     h2_stream_own(stream, NULL);
     if (reset)
         h2_reset(stream, code);
+    else
+        exchange->http->sending++;
     http_mark_dirty(exchange->http);
 }
 
@@ -234,6 +248,12 @@ static void h2_done(struct exchange *exchange)
         http_touch(http);
 }
 
+static size_t h2_unsent(const struct exchange *exchange)
+{
+    size_t queued = exchange->stream ? h2_queued(stream_of(exchange)) : 0;
+    return queued + stream_unsent(exchange->conn->client);
+}
+
 static bool h2_blocked(const struct exchange *exchange)
 {
     return exchange->stream && h2_queued(stream_of(exchange)) > 0;
@@ -249,6 +269,7 @@ static const struct front_ops h2_ops = {
     .tunnel = h2_tunnel,
     .done = h2_done,
     .blocked = h2_blocked,
+    .unsent = h2_unsent,
 };
 
 /* ---- the connection ---- */
@@ -301,6 +322,7 @@ void front_h2_end(struct http_conn *http)
 
 void front_h2_drained(struct http_conn *http)
 {
+    http_touch(http);
     front_h2_flush(http);
 }
 
@@ -310,11 +332,19 @@ void front_h2_leave(struct http_conn *http)
     http_mark_dirty(http);
 }
 
+/* Answers are still on their way to the client. */
+static bool still_takes(const struct http_conn *http)
+{
+    return http->sending > 0 || stream_blocked(http->conn->client);
+}
+
 uint64_t front_h2_limit(const struct http_conn *http)
 {
     const struct http_settings *settings = &http->conn->service->listener->http;
     if (!is_open(http->conn) || http->running)
         return 0;
+    if (still_takes(http))
+        return http->conn->service->listener->timeout_idle_ms;
     return http->served == 0 ? settings->timeout_first_ms : settings->timeout_keep_alive_ms;
 }
 
@@ -322,6 +352,10 @@ void front_h2_expired(struct http_conn *http)
 {
     struct conn *conn = http->conn;
     enum reason reason = http->served == 0 ? REASON_TIMEOUT_FIRST_BYTE : REASON_TIMEOUT_KEEP_ALIVE;
+    if (still_takes(http)) {
+        conn_close(conn, REASON_TIMEOUT_IDLE);
+        return;
+    }
     h2_goaway(http->h2, true);
     h2_send(http->h2);
     if (is_open(conn))

@@ -172,6 +172,8 @@ struct pool *generation_pool(struct generation *generation, struct upstream_thre
 {
     if (!generation->pool)
         generation->pool = pool_new(thread);
+    if (generation->pool && generation->retired) /* nobody looks after it any more */
+        pool_keep_nothing(generation->pool);
     return generation->pool;
 }
 

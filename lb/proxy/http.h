@@ -29,6 +29,8 @@ struct front_ops {
         struct exchange *exchange); /* after 101: bytes both ways; end() is the end of one direction */
     void (*done)(struct exchange *exchange);          /* it is over; the front must forget it */
     bool (*blocked)(const struct exchange *exchange); /* bytes for the client wait to be taken */
+    size_t (*unsent)(
+        const struct exchange *exchange); /* and how many, the kernel's included; a system call */
 };
 
 /* What a connection of an http listener is, beside being a connection. */
@@ -43,16 +45,18 @@ struct http_conn {
     struct exchange *running; /* all that have begun and not finished */
     struct exchange *waiting; /* of those, the last in `next_waiting` order: see decide.c */
     struct http_conn *next_dirty;
-    uint64_t since_ms;             /* what the deadline counts from */
-    uint64_t served;               /* requests begun */
-    struct authorize_facts *facts; /* for on_request; made when first needed */
-    char *log_session;             /* TLS and certificate in the lines of the log; NULL: none yet */
-    bool log_json;                 /* log_session is JSON */
-    unsigned port;                 /* that the client connected to; 0: not asked yet */
-    unsigned refused_status;       /* on_authorize has denied: each request is answered so */
-    bool ending;                   /* no further request after those that run */
-    bool deciding;                 /* a reload has passed: on_authorize runs again */
-    bool dirty;                    /* in the thread's list of those with something to send */
+    uint64_t since_ms; /* what the deadline counts from */
+    uint64_t served;   /* requests begun */
+    unsigned sending;  /* HTTP/2: streams without an exchange whose answer is still on its way */
+    struct authorize_facts
+        *facts;              /* for on_request and on_response, which may wait; made when first needed */
+    char *log_session;       /* TLS and certificate in the lines of the log; NULL: none yet */
+    bool log_json;           /* log_session is JSON */
+    unsigned port;           /* that the client connected to; 0: not asked yet */
+    unsigned refused_status; /* on_authorize has denied: each request is answered so */
+    bool ending;             /* no further request after those that run */
+    bool deciding;           /* a reload has passed: on_authorize runs again */
+    bool dirty;              /* in the thread's list of those with something to send */
 };
 
 /* Of each thread, for http listeners. */

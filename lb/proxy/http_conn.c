@@ -197,6 +197,7 @@ struct exchange *http_exchange(struct http_conn *http, struct http_head *head, v
 void http_begin(struct http_conn *http, struct exchange *exchange)
 {
     if (!http->deciding && !http_must_decide(http)) {
+        http->ending = http->ending || http->conn->service->generation->retired;
         exchange_begin(exchange);
         return;
     }
@@ -227,8 +228,11 @@ void http_leave(struct http_conn *http)
 static void end_exchanges(struct http_conn *http)
 {
     enum reason reason = http->conn->reason;
-    while (http->running)
+    while (http->running) {
+        /* One that has no length must not look complete. */
+        http->conn->cut |= http->running->answer_begun && !http->running->answer_ended;
         exchange_client_gone(http->running, reason == REASON_FINISHED ? REASON_CLIENT_CLOSED : reason);
+    }
 }
 
 static void forget(struct http_conn *http)

@@ -102,6 +102,11 @@ static void close_idle(struct pool_server *home, uint64_t since_ms)
     }
 }
 
+void pool_keep_nothing(struct pool *pool)
+{
+    pool->retired = true;
+}
+
 void pool_retire(struct pool *pool)
 {
     pool->retired = true;

@@ -16,7 +16,8 @@ void authorize_start(struct conn *conn);
 void authorize_resume(struct conn *conn);
 void authorize_cancel(struct conn *conn); /* harmless when nothing waits */
 uint64_t authorize_limit(const struct conn *conn);
-/* What scripts see of the connection; one block, freed with free(). NULL: out of memory. */
+/* What scripts see of the connection, the same as long as it lasts, whatever is reloaded; one block, freed
+ * with free(). NULL: out of memory. */
 struct authorize_facts *authorize_collect(struct conn *conn);
 const struct script_conn *authorize_conn_of(const struct authorize_facts *facts);
 

@@ -51,6 +51,8 @@ struct upstream_thread {
 /* ---- pools ---- */
 
 struct pool *pool_new(struct upstream_thread *thread); /* NULL: out of memory */
+/* Connections close when their requests are over: none is idle. */
+void pool_keep_nothing(struct pool *pool);
 /* Closes what is idle; what is in use closes when its upstream does. The pool frees itself with the last. */
 void pool_retire(struct pool *pool);
 /* Idle connections to servers that `keeps` knows move over: to be called before pool_retire(from). `keeps`
