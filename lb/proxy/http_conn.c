@@ -140,6 +140,7 @@ static void undecided(struct conn *conn, struct slice bytes)
     if (choose_front(conn, &all))
         return;
     conn->early = NULL;
+    stream_resume(conn->client); /* much at once has paused it */
     http_data(conn, all);
     free(early);
 }

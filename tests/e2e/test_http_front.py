@@ -609,6 +609,28 @@ def test_the_preface_in_pieces_is_a_preface(front):
     sock.close()
 
 
+def test_much_right_behind_the_preface_does_not_stop_the_connection(front):
+    """One read of all that a client may send before it has heard anything."""
+    front(h2c="yes")
+    data = [web.PREFACE, web.frame(web.SETTINGS), web.frame(web.HEADERS, web.END_HEADERS, 1, web.POST_HTTP)]
+    data += [web.frame(web.DATA, 0, 1, b"x" * size) for size in (16384, 16384, 16384, 16383)]
+    for _ in range(10):
+        with web.Wire(client.connect(front.port)) as wire:
+            wire.send(*data)
+            time.sleep(0.05)
+            wire.send(web.frame(web.DATA, web.END_STREAM, 1, b"last"))
+            while b"POST / x" not in wire.buffer:
+                assert wire.more()
+
+
+def test_much_at_once_in_http_1_does_not_stop_the_connection(front):
+    front(h2c="yes")
+    for _ in range(10):
+        with front.wire() as wire:
+            wire.send(web.request("POST", "/", body=b"x" * 200000))
+            assert len(wire.answer().body) == 200007
+
+
 @pytest.mark.parametrize("alpn,protocol", [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), ((), None)])
 def test_alpn_chooses_the_version(lb, pki, origin, alpn, protocol):
     port = free_port()
