@@ -6,9 +6,9 @@
 
 #include "lb/base/units.h"
 #include "lb/control/access_log.h"
-#include "lb/control/request_log.h"
 #include "lb/control/admin.h"
 #include "lb/control/commands.h"
+#include "lb/control/request_log.h"
 #include "lb/run/master.h"
 
 static const char usage[] =
