@@ -308,7 +308,7 @@ static void send_body(struct exchange *exchange, struct slice bytes)
     if (exchange->upload_broken)
         return;
     switch (upstream_body(exchange->upstream, bytes)) {
-    case STREAM_WROTE: break;
+    case STREAM_WROTE: exchange_resume_client(exchange); break; /* the queue went before `drained` was told */
     case STREAM_QUEUED: pause_client(exchange); break;
     case STREAM_BROKEN: exchange->upload_broken = true; break;
     }

@@ -51,7 +51,11 @@ function answer(stream, headers) {
     const hash = crypto.createHash('sha256');
     let length = 0;
     stream.on('data', (part) => { length += part.length; hash.update(part); });
-    stream.on('end', () => { stream.respond({ ':status': 200 }); stream.end(`${length} ${hash.digest('hex')}`); });
+    stream.on('end', () => {
+      if (stream.destroyed) return;
+      stream.respond({ ':status': 200 });
+      stream.end(`${length} ${hash.digest('hex')}`);
+    });
   } else if (path.startsWith('/bytes/')) {
     bytes(stream, Number(path.slice(7)));
   } else if (path === '/hints') {
