@@ -16,7 +16,7 @@ from harness.waiting import PATIENCE, SCALE, SECONDS, until
 from test_relay import stalled
 
 MB = 1 << 20
-SIZE = max(16, int(int(os.environ.get("LB_BODY_MB", "512")) * SCALE)) * MB
+SIZE = max(16, int(int(os.environ.get("LB_BODY_MB", "256")) * SCALE)) * MB
 GROWTH = (64 if not is_sanitized() else 400) * MB
 WAYS = ["http", "http2", "https", "https2"]
 ways = pytest.mark.parametrize("way", WAYS)

@@ -139,8 +139,14 @@ static void on_goaway(void *data)
     }
 }
 
-static const struct h2_events events = {on_head,   on_data,    on_end,    on_reset,
-                                        on_closed, on_drained, on_output, on_goaway};
+static const struct h2_events events = {.head = on_head,
+                                        .data = on_data,
+                                        .end = on_end,
+                                        .reset = on_reset,
+                                        .closed = on_closed,
+                                        .drained = on_drained,
+                                        .output = on_output,
+                                        .goaway = on_goaway};
 
 static void ask(struct owner *owner)
 {

@@ -130,8 +130,14 @@ static void on_goaway(void *owner)
     ((struct end *)owner)->goaways++;
 }
 
-static const struct h2_events test_events = {on_head,   on_data,    on_end,    on_reset,
-                                             on_closed, on_drained, on_output, on_goaway};
+static const struct h2_events test_events = {.head = on_head,
+                                             .data = on_data,
+                                             .end = on_end,
+                                             .reset = on_reset,
+                                             .closed = on_closed,
+                                             .drained = on_drained,
+                                             .output = on_output,
+                                             .goaway = on_goaway};
 
 static struct h2_settings test_settings(struct end *end, bool server)
 {
