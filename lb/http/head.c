@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "lb/base/text.h"
 #include "lb/http/bytes.h"
 
 #define BYTES_FIRST  2048
@@ -342,6 +343,15 @@ void http_head_remove_named(struct http_head *head, struct slice name)
     struct http_field *field = NULL;
     while ((field = http_head_next_named(head, name, field)) != NULL)
         field->gone = true;
+}
+
+bool http_head_add_length(struct http_head *head, int64_t length)
+{
+    char digits[24];
+    struct text text;
+    text_init(&text, digits, sizeof(digits));
+    text_addu(&text, (uint64_t)length);
+    return http_head_add_known(head, HEADER_CONTENT_LENGTH, slice_make(digits, text.len));
 }
 
 bool http_head_mark(const struct http_head *head, struct head_mark *mark)

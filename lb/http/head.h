@@ -120,6 +120,9 @@ void http_head_remove(struct http_head *head, enum field_id id);
 /* Removes every field of that name in any case, not folded. */
 void http_head_remove_named(struct http_head *head, struct slice name);
 
+/* Content-Length: `length`, which is not negative. */
+bool http_head_add_length(struct http_head *head, int64_t length);
+
 /* Which fields there are, for going back to them. */
 #define HEAD_MARK_MAX 1024 /* fields; a head with more cannot be marked */
 struct head_mark {

@@ -15,9 +15,6 @@
 /* The kernel lowers it to net.core.somaxconn. */
 #define BACKLOG 65535
 
-/* The kernel lowers it to net.core.somaxconn. */
-#define BACKLOG 65535
-
 struct acceptor {
     uv_poll_t poll;
     int fd;

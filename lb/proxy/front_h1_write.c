@@ -43,15 +43,6 @@ static bool has_no_body(const struct exchange *exchange, unsigned status)
     return exchange->request->method == METHOD_HEAD || status == 204 || status == 304;
 }
 
-static bool add_length(struct http_head *head, int64_t length)
-{
-    char digits[24];
-    struct text text;
-    text_init(&text, digits, sizeof(digits));
-    text_addu(&text, (uint64_t)length);
-    return http_head_add_known(head, HEADER_CONTENT_LENGTH, slice_make(digits, text.len));
-}
-
 /* RFC 9112 section 6: a length if there is one, else chunks, else the end of the connection. */
 static bool add_framing(struct front_h1 *h1, struct exchange *exchange, struct http_head *head, bool ends)
 {
@@ -60,11 +51,11 @@ static bool add_framing(struct front_h1 *h1, struct exchange *exchange, struct h
     if (head->status == 204)
         return true;
     if (head->content_length >= 0)
-        return add_length(head, head->content_length);
+        return http_head_add_length(head, head->content_length);
     if (bodiless)
         return true;
     if (ends)
-        return add_length(head, 0);
+        return http_head_add_length(head, 0);
     h1->chunked = exchange->request->minor == 1;
     if (h1->chunked)
         return http_head_add_known(head, HEADER_TRANSFER_ENCODING, SLICE_LITERAL("chunked"));

@@ -1,7 +1,6 @@
 /* HTTP/2 towards the client: many exchanges at a time, each a stream. */
 #include <stdlib.h>
 
-#include "lb/base/text.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
 
@@ -154,13 +153,8 @@ static void h2_answer_head(struct exchange *exchange, struct http_head *head, bo
 {
     if (!exchange->stream)
         return;
-    if (head->status >= 200 && head->content_length >= 0 && head->status != 204) {
-        char digits[24];
-        struct text text;
-        text_init(&text, digits, sizeof(digits));
-        text_addu(&text, (uint64_t)head->content_length);
-        http_head_add(head, SLICE_LITERAL("content-length"), slice_make(digits, text.len));
-    }
+    if (head->status >= 200 && head->content_length >= 0 && head->status != 204)
+        http_head_add_length(head, head->content_length);
     h2_respond(stream_of(exchange), head, ends);
     http_mark_dirty(exchange->http);
 }

@@ -1,5 +1,4 @@
 /* A request's head as HTTP/2 has it: the connection to the server is another one than the client's. */
-#include <stdio.h>
 
 #include "lb/proxy/upstream_parts.h"
 
@@ -22,15 +21,6 @@ static bool copy_fields(struct http_head *to, const struct http_head *from)
     return true;
 }
 
-static bool add_length(struct http_head *to, int64_t length)
-{
-    char digits[24];
-    if (length < 0)
-        return true;
-    int len = snprintf(digits, sizeof(digits), "%lld", (long long)length);
-    return http_head_add(to, SLICE_LITERAL("content-length"), slice_make(digits, (size_t)len));
-}
-
 struct http_head *h2_request_head(struct head_pool *heads, const struct http_head *head)
 {
     const struct http_field *host = http_head_find(head, HEADER_HOST);
@@ -44,7 +34,7 @@ struct http_head *h2_request_head(struct head_pool *heads, const struct http_hea
     if (http_head_put(sent, head_text(head, head->method_text), &sent->method_text) &&
         http_head_put(sent, SLICE_LITERAL("http"), &sent->scheme) &&
         http_head_put(sent, authority, &sent->authority) && copy_fields(sent, head) &&
-        add_length(sent, head->content_length))
+        (head->content_length < 0 || http_head_add_length(sent, head->content_length)))
         return sent;
     head_pool_give(heads, sent);
     return NULL;
