@@ -9,8 +9,6 @@
 #include "lb/tls/pem.h"
 #include "lb/tls/trust.h"
 
-#define OID_EKU_SERVER SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
-
 static bool is_certificate(const struct pem_block *block)
 {
     return slice_is(block->label, "CERTIFICATE") || slice_is(block->label, "X509 CERTIFICATE");

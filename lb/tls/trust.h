@@ -1,4 +1,4 @@
-/* Loads what a listener trusts: client-ca and client-crl. */
+/* Loads what a listener trusts, client-ca and client-crl, or a backend, ca. */
 #ifndef LB_TLS_TRUST_H
 #define LB_TLS_TRUST_H
 
@@ -10,6 +10,10 @@
  * A certificate of client-ca that is no CA is left out, with a warning. */
 bool trust_load(const struct tls_settings *settings, struct place place, struct problems *problems,
                 struct trust *out);
+/* The CAs that servers are verified by. `lenient`: what cannot be used of the file is left out without a
+ * word, as long as something is left. */
+bool trust_load_servers(const struct tls_file *ca, bool lenient, struct place place,
+                        struct problems *problems, struct trust *out);
 void trust_free(struct trust *trust);
 
 /* The line that a file was named on. */

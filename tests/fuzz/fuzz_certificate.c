@@ -6,6 +6,7 @@
 #include "lb/tls/certificate.h"
 #include "lb/tls/constraints.h"
 #include "lb/tls/crl.h"
+#include "lb/tls/extensions.h"
 
 static void check(int condition)
 {
@@ -50,7 +51,7 @@ static void judge(const struct certificate *certificate)
     certificate_subject(certificate, text, sizeof text);
     certificate_serial(certificate, text, sizeof text);
     certificate_weak(certificate, &what);
-    certificate_client_purpose(certificate);
+    extended_usage_allows(certificate->extensions, OID_EKU_CLIENT);
     certificate_issued_by(certificate, certificate);
     constraints_allow_names(certificate, certificate);
     constraints_allow_common_names(certificate, certificate);
