@@ -123,7 +123,7 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
     bool good = set_versions(context->ctx, settings, place, problems);
     good = set_suites_and_groups(context, &parts, place, problems) && good;
     if (settings->certificate.path)
-        good = identity_load(context->ctx, &parts, place, problems) && good;
+        good = identity_load(context->ctx, &parts, true, place, problems) && good;
     good = set_servers(context, settings, place, problems) && good;
     if (good && !set_resumption(context->ctx, settings)) {
         problems_add(problems, place, "wolfSSL cannot leave sessions to lb: build it as docker/install-deps does");

@@ -34,22 +34,22 @@ static bool holds(const struct tls_file *file, bool (*wanted)(const struct pem_b
 
 /* ---- warnings about a chain that will be used all the same ---- */
 
-static void warn_of_leaf(const struct certificate *leaf, const char *path, struct place place,
+static void warn_of_leaf(const struct certificate *leaf, bool to_servers, const char *path, struct place place,
                          struct problems *problems)
 {
+    const char *others = to_servers ? "servers" : "clients";
     char subject[BRIEF_MAX], when[BRIEF_MAX];
     int64_t now = clock_unix_ms() / 1000;
     brief_name(leaf->subject, subject);
     if (now > leaf->not_after)
-        problems_warn(problems, place, "%s: certificate %s has expired on %s: clients will refuse it", path,
-                      subject, brief_time(leaf->not_after, when));
+        problems_warn(problems, place, "%s: certificate %s has expired on %s: %s will refuse it", path,
+                      subject, brief_time(leaf->not_after, when), others);
     if (now < leaf->not_before)
         problems_warn(problems, place, "%s: certificate %s is not valid before %s", path, subject,
                       brief_time(leaf->not_before, when));
-    if (!extended_usage_allows(leaf->extensions, OID_EKU_SERVER))
-        problems_warn(problems, place,
-                      "%s: the extendedKeyUsage of %s lacks serverAuth: clients will refuse it", path,
-                      subject);
+    if (!extended_usage_allows(leaf->extensions, to_servers ? OID_EKU_CLIENT : OID_EKU_SERVER))
+        problems_warn(problems, place, "%s: the extendedKeyUsage of %s lacks %s: %s will refuse it", path,
+                      subject, to_servers ? "clientAuth" : "serverAuth", others);
 }
 
 static void warn_of_link(const struct certificate *previous, const struct certificate *next, size_t number,
@@ -63,7 +63,8 @@ static void warn_of_link(const struct certificate *previous, const struct certif
 }
 
 /* What cannot be opened here may still be good enough for wolfSSL, which decides. */
-static void warn_of_chain(const struct tls_file *file, struct place place, struct problems *problems)
+static void warn_of_chain(const struct tls_file *file, bool to_servers, struct place place,
+                          struct problems *problems)
 {
     struct slice pem = {file->data, file->len};
     struct certificate previous, next;
@@ -74,7 +75,7 @@ static void warn_of_chain(const struct tls_file *file, struct place place, struc
         if (!certificate_open(slice_make(at, len), &next, &why))
             break;
         if (number == 1)
-            warn_of_leaf(&next, file->path, place, problems);
+            warn_of_leaf(&next, to_servers, file->path, place, problems);
         else
             warn_of_link(&previous, &next, number, file->path, place, problems);
         previous = next;
@@ -137,15 +138,15 @@ static bool use_certificates(WOLFSSL_CTX *ctx, const struct tls_file *file, stru
     return !why && result == WOLFSSL_SUCCESS;
 }
 
-static bool load_certificate(WOLFSSL_CTX *ctx, const struct tls_file *file, struct place place,
-                             struct problems *problems)
+static bool load_certificate(WOLFSSL_CTX *ctx, const struct tls_file *file, bool to_servers,
+                             struct place place, struct problems *problems)
 {
     struct pem_block block;
     if (!file->data || !holds(file, is_certificate, &block))
         return refuse_certificate_file(file, place, problems);
     if (!use_certificates(ctx, file, place, problems))
         return false;
-    warn_of_chain(file, place, problems);
+    warn_of_chain(file, to_servers, place, problems);
     return true;
 }
 
@@ -194,16 +195,16 @@ static bool load_key(WOLFSSL_CTX *ctx, const struct tls_file *file, const struct
         return true;
     problems_add(
         problems, place,
-        "the key in %s does not belong to the first certificate in %s, which must be the listener's own",
+        "the key in %s does not belong to the first certificate in %s, which must be lb's own",
         file->path, certificate->path);
     return false;
 }
 
-bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, bool to_servers, struct place place,
                    struct problems *problems)
 {
     const struct tls_file *certificate = &settings->certificate;
     const struct tls_file *key = settings->key.data ? &settings->key : certificate;
-    return load_certificate(ctx, certificate, file_place(certificate, place), problems) &&
+    return load_certificate(ctx, certificate, to_servers, file_place(certificate, place), problems) &&
            load_key(ctx, key, certificate, file_place(key, place), problems);
 }

@@ -1,4 +1,4 @@
-/* Gives a WOLFSSL_CTX the listener's own certificate and key. */
+/* Gives a WOLFSSL_CTX its own certificate and key. */
 #ifndef LB_TLS_IDENTITY_H
 #define LB_TLS_IDENTITY_H
 
@@ -6,8 +6,9 @@
 #include "lb/tls/library.h"
 #include "lb/tls/settings.h"
 
-/* False after adding what is wrong to `problems`. */
-bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+/* False after adding what is wrong to `problems`. `to_servers`: it is what lb shows to servers, else to
+ * clients. */
+bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, bool to_servers, struct place place,
                    struct problems *problems);
 
 #endif
