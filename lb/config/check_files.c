@@ -3,6 +3,7 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/config/check.h"
+#include "lb/config/check_parts.h"
 #include "lb/config/files.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
@@ -136,4 +137,7 @@ void check_files(const struct draft *draft, const struct source *source, struct 
         check_script(config, &config->listeners[i], &draft->listeners[i], problems);
         load_pages(&config->listeners[i].http, draft->listeners[i].section, problems);
     }
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (!draft->backends[i].section->repeated)
+            check_server_files(&config->backend_tls[i], &draft->backends[i], problems);
 }

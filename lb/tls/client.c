@@ -184,6 +184,17 @@ bool peer_agreed(struct tls_session *session, struct tls_failure *failure)
     return false;
 }
 
+const struct tls_failure *tls_session_why(const struct tls_session *session)
+{
+    static const struct tls_failure left = {
+        .reason = REASON_SERVER_TLS_FAILED,
+        .alert_sent = -1,
+        .alert_received = -1,
+        .text = "the server ended the connection during the TLS handshake",
+    };
+    return session->broken ? tls_session_failure(session) : &left;
+}
+
 bool tls_session_spurned(const struct tls_session *session)
 {
     int alert = session->failure ? session->failure->alert_received : -1;

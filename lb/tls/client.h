@@ -13,6 +13,9 @@
 struct tls_context *tls_client_context_new(const struct tls_client_settings *settings, struct place place,
                                            struct problems *problems);
 
+/* One more owner of the same context. */
+struct tls_context *tls_context_share(struct tls_context *context);
+
 /* A server as one thread knows it: who it must prove to be, and the session that it may resume. A session is
  * kept only if its server was verified as the context says, and never used for another peer. One thread. */
 struct tls_peer;
@@ -31,6 +34,9 @@ struct tls_protocols {
 /* NULL: out of memory. */
 struct tls_session *tls_session_connect(struct tls_peer *peer, const struct tls_protocols *protocols,
                                         struct tls_scratch *scratch);
+
+/* Why nothing came of it, also when TCP has ended before TLS had come about. */
+const struct tls_failure *tls_session_why(const struct tls_session *session);
 
 /* After TLS_FAILED: the server has refused the certificate that lb showed, or that it showed none. In TLS 1.3
  * this comes after lb's end of the handshake; the server has looked at nothing else then. */

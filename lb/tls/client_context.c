@@ -133,6 +133,12 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
     return good && try_session(context->ctx, place, problems);
 }
 
+struct tls_context *tls_context_share(struct tls_context *context)
+{
+    context_hold(context);
+    return context;
+}
+
 struct tls_context *tls_client_context_new(const struct tls_client_settings *settings, struct place place,
                                            struct problems *problems)
 {

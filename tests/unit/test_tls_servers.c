@@ -195,6 +195,8 @@ static void talk(struct lb *lb, struct meeting_at *at)
 static void part_from(struct meeting_at *at)
 {
     tls_session_free(at->session);
+    if (at->accepted)
+        SSL_set_shutdown(at->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* or it forgets the session */
     SSL_free(at->ssl);
     ERR_clear_error();
 }
