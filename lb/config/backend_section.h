@@ -14,8 +14,8 @@ struct member_section {
 };
 
 struct backend_section {
-    struct backend backend; /* first */
-    struct backend_tls tls; /* its members stay empty until backend_section_complete */
+    struct backend backend;       /* first */
+    struct backend_tls tls;       /* its members stay empty until backend_section_complete */
     struct member_section *lines; /* the members, for what else their lines say */
 };
 

@@ -88,10 +88,10 @@ struct member_tls {
 /* TLS to the servers of a backend, which itself knows nothing of it. */
 struct backend_tls {
     struct place place; /* of the backend's section */
-    bool on;    /* of servers that do not say */
-    bool used;  /* by one server at least */
-    char *name; /* of servers that do not say; NULL: as in their address */
-    char *alpn; /* names separated by ',' for connections of tcp listeners; NULL: none */
+    bool on;            /* of servers that do not say */
+    bool used;          /* by one server at least */
+    char *name;         /* of servers that do not say; NULL: as in their address */
+    char *alpn;         /* names separated by ',' for connections of tcp listeners; NULL: none */
     struct tls_client_settings settings;
     struct member_tls *members; /* as those of the backend */
 };

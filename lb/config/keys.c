@@ -239,7 +239,8 @@ const struct key keys[] = {
 
     {SECTION_BACKEND, "balance", .type = VALUE_OWN, .parse = value_balance, .names = policy_names,
      .fallback = "round-robin", .flags = KEY_IN_DEFAULTS, HELP("How a server is chosen for a connection.")},
-    {SECTION_BACKEND, "server", OWN(value_server, "NAME ADDRESS [weight=1] [max-connections=0] [tls=yes] [verify-host=HOST]"),
+    {SECTION_BACKEND, "server",
+     OWN(value_server, "NAME ADDRESS [weight=1] [max-connections=0] [tls=yes] [verify-host=HOST]"),
      .flags = KEY_REPEAT,
      HELP("Required, one line for each server. ADDRESS is `127.0.0.1:9001`, `[::1]:9001`, `host.name:9001` "
           "(looked up at "

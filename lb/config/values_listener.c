@@ -117,7 +117,8 @@ bool value_append_list(const struct setting *setting, char **list, const char *s
 
 bool value_ciphers(const struct setting *setting, void *object)
 {
-    return value_append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":", tls_cipher_names());
+    return value_append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":",
+                             tls_cipher_names());
 }
 
 bool value_groups(const struct setting *setting, void *object)

@@ -15,8 +15,8 @@ struct connect_attempt {
     unsigned left; /* further servers that may be tried */
     unsigned made;
     uint64_t started_us;
-    int last_error;       /* negative errno; 0: it was TLS */
-    enum reason tls;      /* then this is why */
+    int last_error;  /* negative errno; 0: it was TLS */
+    enum reason tls; /* then this is why */
     char tls_text[400];
 };
 

@@ -1,5 +1,5 @@
-/* TLS to the servers, within a generation: a context for each kind of settings, and the servers that are spoken
- * TLS to. Made in the master thread, then its worker's. */
+/* TLS to the servers, within a generation: a context for each kind of settings, and the servers that are
+ * spoken TLS to. Made in the master thread, then its worker's. */
 #ifndef LB_PROXY_SERVER_TLS_H
 #define LB_PROXY_SERVER_TLS_H
 

@@ -30,8 +30,8 @@ bool link_connect(struct link *link, struct pool_server *home, const struct addr
 static void start_tls(struct link *link)
 {
     const struct pool_server *home = link->home;
-    struct tls_session *session = tls_session_connect(home->peer, server_tls_http(home->backend),
-                                                      &link->stream->thread->scratch);
+    struct tls_session *session =
+        tls_session_connect(home->peer, server_tls_http(home->backend), &link->stream->thread->scratch);
     if (session)
         stream_secure(link->stream, session, slice_make("", 0));
     else

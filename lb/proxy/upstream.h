@@ -78,8 +78,8 @@ struct upstream *upstream_open(struct pool *pool, const struct backend *backend,
                                bool fresh, bool idempotent, const struct upstream_events *events, void *owner,
                                int *error);
 
-bool upstream_ready(const struct upstream *upstream);  /* right after open: send; else wait for `ready` */
-bool upstream_reused(const struct upstream *upstream); /* over a connection that has served before */
+bool upstream_ready(const struct upstream *upstream);      /* right after open: send; else wait for `ready` */
+bool upstream_reused(const struct upstream *upstream);     /* over a connection that has served before */
 const char *upstream_tls(const struct upstream *upstream); /* the version, constant; NULL: none */
 
 /*

@@ -1,4 +1,5 @@
-/* HTTP/2 to a server, with prior knowledge (RFC 9113 section 3.3) or by ALPN: many requests share a connection. */
+/* HTTP/2 to a server, with prior knowledge (RFC 9113 section 3.3) or by ALPN: many requests share a
+ * connection. */
 #include "lb/proxy/upstream_h2.h"
 
 #include <stdlib.h>

@@ -21,10 +21,10 @@ struct link {
     struct link *newer, *older; /* in the list of home that it is in */
     uint64_t idle_since_ms;
     unsigned served; /* requests sent over it */
-    bool connected; /* and, where it has to be, secured */
-    bool kept;      /* in home->kept */
-    bool idle;   /* kept for the next request, and counted so */
-    bool broken; /* a write has failed: what comes in may be the rest of what was sent before a reset */
+    bool connected;  /* and, where it has to be, secured */
+    bool kept;       /* in home->kept */
+    bool idle;       /* kept for the next request, and counted so */
+    bool broken;     /* a write has failed: what comes in may be the rest of what was sent before a reset */
 };
 
 /* Newest first. */
@@ -73,8 +73,8 @@ bool link_connect(struct link *link, struct pool_server *home, const struct addr
 bool link_connected(struct link *link, int status);
 /* From `secured`. */
 void link_secured(struct link *link);
-/* From `failed` or `end`: whether TLS is the reason that nothing was done yet, *trouble and *text then say how
- * it failed. Counts it. */
+/* From `failed` or `end`: whether TLS is the reason that nothing was done yet, *trouble and *text then say
+ * how it failed. Counts it. */
 bool link_unsecured(struct link *link, enum upstream_trouble *trouble, const char **text);
 /* From `end`: nobody has said that it ends here. */
 bool link_truncated(const struct link *link);

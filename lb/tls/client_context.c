@@ -111,7 +111,8 @@ static bool try_session(WOLFSSL_CTX *ctx, struct place place, struct problems *p
 {
     WOLFSSL *ssl = wolfSSL_new(ctx);
     if (!ssl)
-        problems_add(problems, place, "wolfSSL makes no session to servers from this certificate and ciphers");
+        problems_add(problems, place,
+                     "wolfSSL makes no session to servers from this certificate and ciphers");
     wolfSSL_free(ssl);
     return ssl != NULL;
 }
@@ -126,7 +127,8 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
         good = identity_load(context->ctx, &parts, true, place, problems) && good;
     good = set_servers(context, settings, place, problems) && good;
     if (good && !set_resumption(context->ctx, settings)) {
-        problems_add(problems, place, "wolfSSL cannot leave sessions to lb: build it as docker/install-deps does");
+        problems_add(problems, place,
+                     "wolfSSL cannot leave sessions to lb: build it as docker/install-deps does");
         return false;
     }
     io_attach(context->ctx);

@@ -14,5 +14,6 @@ bool tls_client_settings_alike(const struct tls_client_settings *a, const struct
 {
     return a->verify == b->verify && a->min == b->min && a->max == b->max && a->system_ca == b->system_ca &&
            same_file(&a->ca, &b->ca) && same_file(&a->certificate, &b->certificate) &&
-           same_file(&a->key, &b->key) && same_text(a->ciphers, b->ciphers) && same_text(a->groups, b->groups);
+           same_file(&a->key, &b->key) && same_text(a->ciphers, b->ciphers) &&
+           same_text(a->groups, b->groups);
 }

@@ -11,7 +11,7 @@
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
-    atomic_uint users; /* the owner and each session */
+    atomic_uint users;  /* the owner and each session */
     enum tls_mode mode; /* towards servers: mutual if they are verified, else one-way */
     struct trust trust; /* empty in one-way mode */
     char *alpn;         /* NULL: none */

@@ -133,15 +133,16 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
 /* ---- the handshake with a server; what reason it is, is told by session_refuse ---- */
 
 static const char NO_SERVER_PROOF[] = "the server did not prove that it has its certificate's key";
-static const char NOTHING_IN_COMMON[] = "no cipher suite, group or signature algorithm in common with the server";
+static const char NOTHING_IN_COMMON[] =
+    "no cipher suite, group or signature algorithm in common with the server";
 static const char NO_TLS[] = "what the server sends is no TLS: does it expect plain connections?";
 
 static const struct meaning SERVER_ERRORS[] = {
     {MAX_CHAIN_ERROR, REASON_CERTIFICATE_TOO_DEEP, ALERT_UNKNOWN_CA,
      "the server sent more than 9 certificates"},
     {ASN_PARSE_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
-     "a certificate of the server cannot be read: is it damaged, or has its name a part with two "
-     "attributes?"},
+     "a certificate of the server cannot be read: is it damaged, is there a NUL in a name, or has its name "
+     "a part with two attributes?"},
     {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
      "an intermediate that the server sent is no CA"},
     {NO_PEER_CERT, REASON_CERTIFICATE_MISSING, -1, "the server sent no certificate"},

@@ -34,8 +34,8 @@ static bool holds(const struct tls_file *file, bool (*wanted)(const struct pem_b
 
 /* ---- warnings about a chain that will be used all the same ---- */
 
-static void warn_of_leaf(const struct certificate *leaf, bool to_servers, const char *path, struct place place,
-                         struct problems *problems)
+static void warn_of_leaf(const struct certificate *leaf, bool to_servers, const char *path,
+                         struct place place, struct problems *problems)
 {
     const char *others = to_servers ? "servers" : "clients";
     char subject[BRIEF_MAX], when[BRIEF_MAX];
@@ -193,10 +193,9 @@ static bool load_key(WOLFSSL_CTX *ctx, const struct tls_file *file, const struct
     }
     if (wolfSSL_CTX_check_private_key(ctx) == WOLFSSL_SUCCESS)
         return true;
-    problems_add(
-        problems, place,
-        "the key in %s does not belong to the first certificate in %s, which must be lb's own",
-        file->path, certificate->path);
+    problems_add(problems, place,
+                 "the key in %s does not belong to the first certificate in %s, which must be lb's own",
+                 file->path, certificate->path);
     return false;
 }
 

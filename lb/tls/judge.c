@@ -293,6 +293,6 @@ bool path_judge(struct trust *trust, const struct path *path, size_t sent, int64
 {
     return judge_end(trust, path, sent, failure) && judge_depth(trust, path, failure) &&
            judge_issuers(path, failure) && judge_dates(path, now, failure) && judge_strength(path, failure) &&
-           judge_purpose(trust->role, path, failure) && judge_names(path, failure) && judge_policies(path, failure) &&
-           judge_crls(trust, path, now, failure);
+           judge_purpose(trust->role, path, failure) && judge_names(path, failure) &&
+           judge_policies(path, failure) && judge_crls(trust, path, now, failure);
 }

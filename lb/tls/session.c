@@ -143,7 +143,8 @@ static bool is_authenticated(const struct tls_session *session)
 /* In TLS 1.3 the server sends later what there is to keep. */
 static void keep_early(struct tls_session *session)
 {
-    if (session->peer && strcmp(tls_session_version(session), "TLSv1.2") == 0 && !tls_session_resumed(session))
+    if (session->peer && strcmp(tls_session_version(session), "TLSv1.2") == 0 &&
+        !tls_session_resumed(session))
         peer_keep(session);
 }
 

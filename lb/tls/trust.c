@@ -120,8 +120,9 @@ static bool load_anchors(const struct tls_file *file, const struct store *store,
     if (!read_anchors(file, store, trust))
         return false;
     if (trust->anchor_count == 0)
-        problems_add(store->problems, store->place, "%s holds no certificate of a CA: all %s would be refused",
-                     store->path, store->role->peers);
+        problems_add(store->problems, store->place,
+                     "%s holds no certificate of a CA: all %s would be refused", store->path,
+                     store->role->peers);
     return trust->anchor_count > 0;
 }
 

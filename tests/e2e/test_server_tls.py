@@ -1,5 +1,6 @@
 """TLS from lb to the servers: who is believed, what a server that is not believed gets to see, and what is passed on."""
 import hashlib
+import ipaddress
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from harness import client, config, secure, web
-from harness.origin import CHUNK, Origin, echo, named
+from harness.origin import CHUNK, Origin
 from harness.pki import CLIENT, SERVER, days
 from harness.ports import free_port
 from harness.waiting import SECONDS, until
@@ -21,7 +22,7 @@ MEGABYTES = 20
 
 
 def localhost():
-    return [x509.DNSName("localhost"), x509.IPAddress(__import__("ipaddress").ip_address("127.0.0.1"))]
+    return [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def servers(pki):
     add("not-yet-valid", start=days(1))
     add("wrong-host", san=[x509.DNSName("other.test")])
     add("only-common-name", san=(), subject=[("CN", "127.0.0.1")])
-    add("wrong-address", san=[x509.IPAddress(__import__("ipaddress").ip_address("127.0.0.2"))])
+    add("wrong-address", san=[x509.IPAddress(ipaddress.ip_address("127.0.0.2"))])
     add("nul-in-name", san=[x509.DNSName("localhost\0.evil.test"), x509.DNSName("127.0.0.1\0.evil.test")])
     add("for-clients", usage=(CLIENT,))
     add("weak-key", key="rsa1024")
@@ -57,7 +58,7 @@ FAULTS = {
     "wrong-host": "is not for 127.0.0.1",
     "only-common-name": "a common name does not count",
     "wrong-address": "is not for 127.0.0.1",
-    "nul-in-name": "control character",
+    "nul-in-name": "is there a NUL in a name",
     "for-clients": "lacks serverAuth",
     "weak-key": "",
     "missing-intermediate": "is an intermediate missing",
@@ -121,7 +122,7 @@ def test_a_server_that_fails_never_sees_a_byte_of_a_request(front, behind, lb, s
     line = front.line()
     assert answer.status == 503 and line["reason"] == "server-certificate" and line["status"] == 503
     assert FAULTS[fault] in line["text"] and line["text"].startswith("server s0: ")
-    assert "secret" not in answer.body.decode() and FAULTS[fault][:9] not in answer.body.decode()[:0] + "x"
+    assert answer.body == b"503 Service Unavailable\n"
     one.wait_idle()
     assert one.received == [] and one.accepted == 1
     assert front.handshakes("failed") == 1 and front.handshakes("full") == 0
@@ -237,7 +238,7 @@ def test_a_server_that_never_answers_the_handshake_is_a_timeout(front, origin):
 @pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
 def test_the_next_server_is_tried(front, behind, servers, http):
     bad = behind(servers["expired"], secure.record)
-    good = behind(servers["good"], web.serve(web.named("good")) if http else named("good"))
+    good = behind(servers["good"], web.serve(web.named("good")) if http else secure.named("good"))
     front(f"bad {bad.address}", f"good {good.address}", http=http)
     for _ in range(4):
         if http:
@@ -328,7 +329,7 @@ def test_verify_none_believes_anybody(front, behind, servers, fault):
 @pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
 def test_a_server_that_demands_a_certificate_gets_it(front, behind, pki, servers, http, version):
     own = pki["good"]
-    one = behind(servers["good"], TELL if http else named("hello"), version=version, clients=pki.client_ca)
+    one = behind(servers["good"], TELL if http else secure.named("hello"), version=version, clients=pki.client_ca)
     front(one, http=http, certificate=f"{own.chain} {own.key}")
     if http:
         assert front.ask().status == 200
@@ -358,7 +359,7 @@ def test_a_server_that_demands_a_certificate_in_vain_is_told_of(front, behind, p
 @pytest.mark.parametrize("version", [secure.V12, secure.V13], ids=["TLSv1.2", "TLSv1.3"])
 @pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
 def test_sessions_are_resumed_and_counted(front, behind, servers, http, version):
-    one = behind(servers["good"], TELL if http else named("hello"), version=version)
+    one = behind(servers["good"], TELL if http else secure.named("hello"), version=version)
     front(one, http=http, pool_connections=0)
     for _ in range(5):
         if http:
@@ -366,7 +367,7 @@ def test_sessions_are_resumed_and_counted(front, behind, servers, http, version)
         else:
             assert client.line(front.port) == "hello"
     until(lambda: front.handshakes("full") + front.handshakes("resumed") == 5, "five handshakes")
-    assert one.seen.reused == front.handshakes("resumed") == 4
+    assert one.seen.resumed == front.handshakes("resumed") == 4
 
 
 def test_a_kept_connection_needs_no_handshake(front, behind, servers):
@@ -437,7 +438,7 @@ def test_what_a_client_sends_at_once_waits_for_the_handshake(front, behind, serv
 
 
 def test_tcp_connections_offer_the_alpn_that_is_set(front, behind, servers):
-    one = behind(servers["good"], named("hello"), alpn=["two", "one"])
+    one = behind(servers["good"], secure.named("hello"), alpn=["two", "one"])
     front(one, http=False, alpn="one, two")
     assert client.line(front.port) == "hello"
     assert one.seen.alpn == ["two"]
@@ -602,7 +603,7 @@ def test_openssl_is_spoken_to(front, servers, version):
     with subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", good.chain, "-key", good.key,
                            version, "-www"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         try:
-            assert b"ACCEPT" in server.stdout.readline()
+            assert any(b"ACCEPT" in line for line in server.stdout)
             front(port, pool_connections=0)
             answers = [front.ask() for _ in range(2)]
             assert [answer.status for answer in answers] == [200, 200]

@@ -42,7 +42,10 @@ static const struct {
     {"example.com", "example.com.."},
     {"*.example.com", "*.example.com"},
     {"ex ample.com", "ex ample.com"},
-    {"b\xc3\xbc" "cher.example", "b\xc3\xbc" "cher.example"},
+    {"b\xc3\xbc"
+     "cher.example",
+     "b\xc3\xbc"
+     "cher.example"},
     {"example.com\n", "example.com\n"},
     {"127.0.0.1", "127.0.0.1"},
     {"*.0.0.1", "127.0.0.1"},
@@ -74,14 +77,10 @@ static void a_name_with_a_nul_matches_nothing(void **state)
 static const struct {
     const char *pattern, *host;
 } same[] = {
-    {"example.com", "example.com"},
-    {"EXAMPLE.com", "example.COM"},
-    {"example.com", "example.com."},
-    {"localhost", "localhost"},
-    {"a_b.example.com", "a_b.example.com"},
-    {"*.example.com", "www.example.com"},
-    {"*.EXAMPLE.com", "WWW.example.com."},
-    {"*.example.com", "xn--bcher-kva.example.com"},
+    {"example.com", "example.com"},         {"EXAMPLE.com", "example.COM"},
+    {"example.com", "example.com."},        {"localhost", "localhost"},
+    {"a_b.example.com", "a_b.example.com"}, {"*.example.com", "www.example.com"},
+    {"*.EXAMPLE.com", "WWW.example.com."},  {"*.example.com", "xn--bcher-kva.example.com"},
     {"*.b.example.com", "a.b.example.com"},
 };
 

@@ -1,4 +1,5 @@
-/* lb as the client of an OpenSSL server, through memory: who is believed, what is refused, what is resumed. */
+/* lb as the client of an OpenSSL server, through memory: who is believed, what is refused, what is resumed.
+ */
 #include "tests/unit/test_tls_client.h"
 
 #include "lb/tls/client.h"
@@ -386,8 +387,7 @@ static void a_chain_is_followed(void **state)
     const struct world *world = *state;
     struct pki_cert leaf =
         pki_make((struct pki_spec){.cn = "server", .issuer = &world->middle, .san = "DNS:app.test"});
-    expect_believed(&world->root, "app.test",
-                    (struct origin_spec){.leaf = &leaf, .more = {&world->middle}});
+    expect_believed(&world->root, "app.test", (struct origin_spec){.leaf = &leaf, .more = {&world->middle}});
     pki_free(&leaf);
 }
 
@@ -404,8 +404,9 @@ static void without_verification_anybody_is_believed(void **state)
 static void the_name_is_sent_without_its_dot_and_an_address_is_not(void **state)
 {
     const struct world *world = *state;
-    static const char *const names[][2] = {
-        {"app.test", "app.test"}, {"app.test.", "app.test"}, {"127.0.0.1", ""}};
+    static const char *const names[][2] = {{"app.test", "app.test"},
+                                           {"app.test.", "app.test"},
+                                           {"127.0.0.1", ""}};
     for (size_t i = 0; i < 3; i++) {
         struct lb lb;
         struct origin origin;
@@ -570,8 +571,8 @@ static void a_server_that_has_forgotten_is_verified_again(void **state)
 static void a_kept_session_does_not_help_an_impostor(void **state)
 {
     const struct world *world = *state;
-    struct pki_cert forged = pki_make(
-        (struct pki_spec){.cn = "server", .issuer = &world->other_root, .san = "DNS:app.test"});
+    struct pki_cert forged =
+        pki_make((struct pki_spec){.cn = "server", .issuer = &world->other_root, .san = "DNS:app.test"});
     for (int i = 0; i < 2; i++) {
         struct lb lb;
         struct origin first, second;
@@ -603,7 +604,8 @@ static void a_session_for_another_protocol_is_not_resumed(void **state)
     struct lb lb;
     struct origin origin;
     lb_start(&lb, &world->root, "app.test");
-    origin_start(&origin, &(struct origin_spec){.version = TLS1_3_VERSION, .leaf = &world->good, .alpn = "h2"});
+    origin_start(&origin,
+                 &(struct origin_spec){.version = TLS1_3_VERSION, .leaf = &world->good, .alpn = "h2"});
     assert_false(resumes(&lb, &origin, &origin, &only_h2));
     SSL_CTX_free(origin.ctx);
     lb_stop(&lb);
@@ -676,8 +678,7 @@ static void of_the_system_s_bundle_what_is_of_no_use_is_left_out(void **state)
     struct tls_client_settings settings = {.verify = true, .min = TLS_1_2, .max = TLS_1_3, .system_ca = true};
     char *pem = pki_pem(&world->good, &world->root, NULL);
     settings.ca = pem_file("bundle.pem", pem);
-    struct tls_context *context =
-        tls_client_context_new(&settings, (struct place){"lb.ini", 3}, &problems);
+    struct tls_context *context = tls_client_context_new(&settings, (struct place){"lb.ini", 3}, &problems);
     assert_non_null(context);
     assert_int_equal(problems.count, 0);
     tls_context_free(context);

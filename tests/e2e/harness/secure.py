@@ -26,12 +26,7 @@ class Seen:
 
     def __init__(self):
         self.names, self.versions, self.peers, self.alpn, self.errors = [], [], [], [], []
-
-    @property
-    def resumed(self):
-        return self.reused
-
-    reused = 0
+        self.resumed = 0
 
 
 def over_tls(using, behaviour, seen=None):
@@ -49,7 +44,7 @@ def over_tls(using, behaviour, seen=None):
             seen.versions.append(tls.version())
             seen.alpn.append(tls.selected_alpn_protocol())
             seen.peers.append(tls.getpeercert(True))
-            seen.reused += bool(tls.session_reused)
+            seen.resumed += bool(tls.session_reused)
             try:
                 behaviour(tls, origin)
             except ssl.SSLError as error:
@@ -73,6 +68,14 @@ def end(sock):
         sock.unwrap()
     except (OSError, ssl.SSLError):
         pass
+
+
+def named(name):
+    """Says its name and ends."""
+    def behaviour(sock, _):
+        sock.sendall(name.encode() + b"\n")
+        end(sock)
+    return behaviour
 
 
 def sum_up(sock, origin):
