@@ -30,6 +30,8 @@
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
     X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
     X(TLS_CIPHER, "tls-cipher", true, "no cipher suite, group or signature algorithm in common")             \
+    X(NAME_UNKNOWN, "name-unknown", true,                                                                    \
+      "no certificate has the name that the client asks for (strict-sni)")                                   \
     X(TLS_CLIENT_ALERT, "tls-client-alert", true, "the client refused the handshake with an alert")          \
     X(TLS_ABORTED, "tls-aborted", true, "the client left during the handshake")                              \
     X(TLS_FAILED, "tls-failed", true, "the TLS handshake or a record failed")                                \
@@ -76,6 +78,10 @@
     X(NO_MEMORY, "no-memory", true, "out of memory")                                                         \
     X(ANSWERED, "answered", false,                                                                           \
       "lb answered the request by itself, as the configuration or the script says")                          \
+    X(REAUTHORIZATION, "reauthorization", true,                                                              \
+      "a reload or a new CRL no longer allows the live connection (reauthorize)")                            \
+    X(CLOSE_ON_EXPIRY, "close-on-expiry", false, "the client's certificate has expired meanwhile")           \
+    X(MAX_AGE, "max-connection-age", false, "the connection has lasted for max-connection-age")              \
     X(SHUTDOWN, "shutdown", false, "lb stopped before the connection ended")
 
 enum reason {

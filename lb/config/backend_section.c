@@ -66,8 +66,8 @@ void backend_tls_free(struct backend_tls *tls, size_t members)
     for (size_t i = 0; tls->members && i < members; i++)
         free(tls->members[i].name);
     free_file(&tls->settings.ca);
-    free_file(&tls->settings.certificate);
-    free_file(&tls->settings.key);
+    free_file(&tls->settings.pair.certificate);
+    free_file(&tls->settings.pair.key);
     free(tls->settings.ciphers);
     free(tls->settings.groups);
     free(tls->members);

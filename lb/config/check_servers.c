@@ -81,12 +81,12 @@ static bool load(const struct origin *origin, struct tls_file *file, const char 
 static bool load_pair(const struct origin *origin, struct tls_client_settings *settings,
                       struct problems *problems)
 {
-    if (!load(origin, &settings->certificate, "the certificate", problems))
+    if (!load(origin, &settings->pair.certificate, "the certificate", problems))
         return false;
-    if (!settings->key.path || strcmp(settings->certificate.path, settings->key.path) != 0)
-        return load(origin, &settings->key, "the private key", problems);
-    settings->key.data = mem_copy_n(settings->certificate.data, settings->certificate.len);
-    settings->key.len = settings->certificate.len;
+    if (!settings->pair.key.path || strcmp(settings->pair.certificate.path, settings->pair.key.path) != 0)
+        return load(origin, &settings->pair.key, "the private key", problems);
+    settings->pair.key.data = mem_copy_n(settings->pair.certificate.data, settings->pair.certificate.len);
+    settings->pair.key.len = settings->pair.certificate.len;
     return true;
 }
 

@@ -31,6 +31,10 @@ bool value_one_path(const struct setting *setting, struct tls_file *file);
 bool value_append_list(const struct setting *setting, char **list, const char *separators, const char *joint,
                        const char *const *names);
 
+/* A host name, or "*." and one, in its normal form (lb/tls/hello.h). False: it is none. */
+#define VALUE_HOST_MAX 258
+bool value_host_pattern(struct slice text, char out[VALUE_HOST_MAX]);
+
 /* The parsers of VALUE_OWN, named after their keys. */
 value_parse value_workers, value_admin;
 value_parse value_bind, value_certificate, value_client_ca, value_client_crl, value_ciphers, value_groups,

@@ -31,8 +31,8 @@ bool value_server_certificate(const struct setting *setting, void *object)
     struct slice chain = value_word(&at, ""), key = value_word(&at, "");
     if (value_word(&at, "").len)
         return value_refuse(setting, "write one or two paths without blanks: CHAIN.pem KEY.pem");
-    set_path(&settings->certificate, setting, chain);
-    set_path(&settings->key, setting, key.len ? key : chain);
+    set_path(&settings->pair.certificate, setting, chain);
+    set_path(&settings->pair.key, setting, key.len ? key : chain);
     return true;
 }
 

@@ -26,7 +26,8 @@ static const char *server_tls_of(const struct conn *conn)
 
 static void add_figures(struct log_fields *line, const struct conn *conn)
 {
-    log_adds(line, "backend", conn->authorized && conn->backend ? conn->backend->name : NULL);
+    log_adds(line, "backend",
+             (conn->authorized || conn->member) && conn->backend ? conn->backend->name : NULL);
     log_adds(line, "server", conn->member ? conn->member->name : NULL);
     log_adds(line, "server_tls", server_tls_of(conn));
     log_addu(line, "bytes_in", conn->bytes_in);

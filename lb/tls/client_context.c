@@ -19,8 +19,6 @@ static struct tls_settings parts_of(const struct tls_client_settings *settings)
         .mode = TLS_ONE_WAY,
         .min = settings->min,
         .max = settings->max,
-        .certificate = settings->certificate,
-        .key = settings->key,
         .ciphers = settings->ciphers,
         .groups = settings->groups ? settings->groups : (char *)GROUPS,
     };
@@ -69,7 +67,7 @@ static bool give_anchor(WOLFSSL_CTX *ctx, const struct certificate *anchor)
 static bool give_anchors(struct tls_context *context, const struct tls_client_settings *settings,
                          struct place place, struct problems *problems)
 {
-    struct trust *trust = &context->trust;
+    struct trust *trust = context->trust;
     char subject[BRIEF_MAX];
     size_t given = 0;
     for (size_t i = 0; i < trust->anchor_count; i++) {
@@ -91,8 +89,8 @@ static bool set_servers(struct tls_context *context, const struct tls_client_set
         wolfSSL_CTX_set_verify(context->ctx, WOLFSSL_VERIFY_NONE, NULL);
         return true;
     }
-    if (!trust_load_servers(&settings->ca, settings->system_ca, place, problems, &context->trust) ||
-        !give_anchors(context, settings, place, problems))
+    context->trust = trust_new_for_servers(&settings->ca, settings->system_ca, place, problems);
+    if (!context->trust || !give_anchors(context, settings, place, problems))
         return false;
     wolfSSL_CTX_set_verify(context->ctx, WOLFSSL_VERIFY_PEER, verify_callback);
     return true;
@@ -123,8 +121,8 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
     const struct tls_settings parts = parts_of(settings);
     bool good = set_versions(context->ctx, settings, place, problems);
     good = set_suites_and_groups(context, &parts, place, problems) && good;
-    if (settings->certificate.path)
-        good = identity_load(context->ctx, &parts, true, place, problems) && good;
+    if (settings->pair.certificate.path)
+        good = identity_load(context->ctx, &settings->pair, true, place, problems) && good;
     good = set_servers(context, settings, place, problems) && good;
     if (good && !set_resumption(context->ctx, settings)) {
         problems_add(problems, place,

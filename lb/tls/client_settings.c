@@ -13,7 +13,7 @@ static bool same_text(const char *a, const char *b)
 bool tls_client_settings_alike(const struct tls_client_settings *a, const struct tls_client_settings *b)
 {
     return a->verify == b->verify && a->min == b->min && a->max == b->max && a->system_ca == b->system_ca &&
-           same_file(&a->ca, &b->ca) && same_file(&a->certificate, &b->certificate) &&
-           same_file(&a->key, &b->key) && same_text(a->ciphers, b->ciphers) &&
+           same_file(&a->ca, &b->ca) && same_file(&a->pair.certificate, &b->pair.certificate) &&
+           same_file(&a->pair.key, &b->pair.key) && same_text(a->ciphers, b->ciphers) &&
            same_text(a->groups, b->groups);
 }

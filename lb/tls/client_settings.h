@@ -10,10 +10,10 @@
 struct tls_client_settings {
     bool verify; /* chain, dates, purpose and host name; false: whoever answers is believed */
     enum tls_version min, max;
-    struct tls_file ca;               /* PEM */
-    bool system_ca;                   /* `ca` is the system's bundle: what cannot be used of it is left out */
-    struct tls_file certificate, key; /* what lb shows; optional */
-    char *ciphers, *groups;           /* names separated by ':'; NULL: the default list */
+    struct tls_file ca;     /* PEM */
+    bool system_ca;         /* `ca` is the system's bundle: what cannot be used of it is left out */
+    struct tls_pair pair;   /* what lb shows; optional */
+    char *ciphers, *groups; /* names separated by ':'; NULL: the default list */
 };
 
 /* Would both treat every server alike? By content: a file that was read again unchanged is the same. */

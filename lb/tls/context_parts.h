@@ -11,15 +11,16 @@
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
-    atomic_uint users;  /* the owner and each session */
-    enum tls_mode mode; /* towards servers: mutual if they are verified, else one-way */
-    struct trust trust; /* empty in one-way mode */
-    char *alpn;         /* NULL: none */
+    atomic_uint users;   /* the owner and each session */
+    enum tls_mode mode;  /* towards servers: mutual if they are verified, else one-way */
+    struct trust *trust; /* held; NULL in one-way mode */
+    char *alpn;          /* NULL: none */
     enum tls_version min, max;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
 };
 
 void context_hold(struct tls_context *context);
+int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
 
 #endif

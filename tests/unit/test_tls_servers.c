@@ -132,8 +132,8 @@ static void lb_stop(struct lb *lb)
     tls_scratch_free(&lb->scratch);
     problems_free(&lb->problems);
     free(lb->settings.ca.data);
-    free(lb->settings.certificate.data);
-    free(lb->settings.key.data);
+    free(lb->settings.pair.certificate.data);
+    free(lb->settings.pair.key.data);
 }
 
 /* ---- both ---- */
@@ -467,8 +467,8 @@ static void expect_spurned(const struct world *world, int version, bool shown)
     tls_peer_free(lb.peer);
     tls_context_free(lb.context);
     if (shown) {
-        lb.settings.certificate = pem_file("lb.pem", pki_pem(&own, NULL));
-        lb.settings.key = pem_file("lb.key", pki_key_pem(&own, NULL));
+        lb.settings.pair.certificate = pem_file("lb.pem", pki_pem(&own, NULL));
+        lb.settings.pair.key = pem_file("lb.key", pki_key_pem(&own, NULL));
     }
     lb.context = tls_client_context_new(&lb.settings, (struct place){"lb.ini", 3}, &lb.problems);
     lb.peer = tls_peer_new(lb.context, "app.test");
@@ -660,10 +660,10 @@ static void wrong_settings_are_told(void **state)
     expect_problem(settings, "holds no certificate of a CA");
     settings.ca = pem_file("leaf.pem", pem);
     settings.verify = false;
-    settings.certificate = pem_file("root.pem", root);
-    settings.key = pem_file("good.key", key);
+    settings.pair.certificate = pem_file("root.pem", root);
+    settings.pair.key = pem_file("good.key", key);
     expect_problem(settings, "does not belong to the first certificate");
-    settings.certificate = (struct tls_file){0};
+    settings.pair.certificate = (struct tls_file){0};
     settings.ciphers = (char *)"TLS_NO_SUCH";
     expect_problem(settings, "there is no cipher");
     free(key);
