@@ -37,6 +37,7 @@ void backend_section_complete(struct backend_section *section)
     tls->members = mem_new(count * sizeof(*tls->members));
     for (size_t i = 0; i < count; i++) {
         struct member_section *line = &section->lines[i];
+        tls->members[i].line = line->number;
         tls->members[i].on = line->tls == SAYS_NOTHING ? tls->on : line->tls == SAYS_TLS;
         tls->members[i].name = name_of(section, line);
         tls->used = tls->used || tls->members[i].on;

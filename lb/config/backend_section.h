@@ -9,6 +9,7 @@ enum member_says { SAYS_NOTHING, SAYS_TLS, SAYS_PLAIN };
 /* One `server` line. */
 struct member_section {
     struct member member; /* first */
+    unsigned number;      /* its line of the file */
     enum member_says tls;
     char *host; /* verify-host; NULL: not there */
 };

@@ -43,7 +43,7 @@ static void check_names(const struct backend *backend, const struct backend_tls 
 {
     for (size_t i = 0; i < backend->member_count && tls->settings.verify; i++)
         if (tls->members[i].on && !tls->members[i].name && !is_bad(origin, "verify-host"))
-            problems_add(problems, place_of(origin, "server"),
+            problems_add(problems, (struct place){origin->section->place.file, tls->members[i].line},
                          "server %s: a unix socket has no host name that its certificate could be for: add "
                          "verify-host=NAME",
                          backend->members[i].name);

@@ -93,6 +93,7 @@ struct listener {
 
 /* TLS to one server. */
 struct member_tls {
+    unsigned line; /* of the configuration */
     bool on;
     char *name; /* what its certificate must be for, also sent as SNI; NULL: its address has none */
 };

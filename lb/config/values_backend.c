@@ -205,7 +205,7 @@ bool value_server(const struct setting *setting, void *object)
 {
     struct backend_section *section = object;
     struct backend *backend = &section->backend;
-    struct member_section line = {.member = {.weight = 1}};
+    struct member_section line = {.member = {.weight = 1}, .number = setting->place.line};
     struct member *member = &line.member;
     const char *at = setting->value;
     struct slice name = value_word(&at, ""), address = value_word(&at, "");

@@ -7,6 +7,7 @@
 #include "lb/tls/constraints.h"
 #include "lb/tls/crl.h"
 #include "lb/tls/extensions.h"
+#include "lb/tls/host_match.h"
 
 static void check(int condition)
 {
@@ -52,6 +53,8 @@ static void judge(const struct certificate *certificate)
     certificate_serial(certificate, text, sizeof text);
     certificate_weak(certificate, &what);
     extended_usage_allows(certificate->extensions, OID_EKU_CLIENT);
+    host_matches_certificate(certificate->extensions, SLICE_LITERAL("a.example.test"));
+    host_matches_certificate(certificate->extensions, SLICE_LITERAL("127.0.0.1"));
     certificate_issued_by(certificate, certificate);
     constraints_allow_names(certificate, certificate);
     constraints_allow_common_names(certificate, certificate);

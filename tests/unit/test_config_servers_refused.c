@@ -43,7 +43,7 @@ static const struct refusal refusals[] = {
      "6: server = b 127.0.0.1:9002 verify-hots=a.test: unknown word 'verify-hots'; did you mean "
      "'verify-host='?"},
     {"a_unix_socket_has_no_name", TLS "server = b unix:/tmp/b\n",
-     "5: server b: a unix socket has no host name that its certificate could be for: add verify-host=NAME"},
+     "8: server b: a unix socket has no host name that its certificate could be for: add verify-host=NAME"},
 
     /* files */
     {"a_ca_that_is_not_there_is_refused", OK "tls = yes\nca = none.pem\n",
