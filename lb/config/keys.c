@@ -284,7 +284,9 @@ const struct key keys[] = {
           "successes in a row "
           "bring it back.")},
     {SECTION_BACKEND, "timeout-connect", DURATION(1, HOUR), BACKEND(timeout_connect_ms), .fallback = "5s",
-     .flags = KEY_IN_DEFAULTS, HELP("A server that has not accepted a connection by then counts as failed.")},
+     .flags = KEY_IN_DEFAULTS,
+     HELP("A server that has not accepted a connection by then, with TLS completed its handshake, counts as "
+          "failed.")},
     {SECTION_BACKEND, "retries", NUMBER(0, 16), BACKEND(retries), .fallback = "2", .flags = KEY_IN_DEFAULTS,
      HELP("Further servers to try when one does not accept the connection; and, for idempotent methods, "
           "when an HTTP/1 connection breaks before any answer.")},

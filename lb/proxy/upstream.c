@@ -101,11 +101,19 @@ void link_keep(struct link *link)
     link_idle(link);
 }
 
+void link_end(struct link *link)
+{
+    if (link->home && link->connected && !link->broken && link->stream->tls)
+        stream_end(link->stream);
+}
+
 void link_close(struct link *link)
 {
     struct pool_server *home = link->home;
     if (!home)
         return;
+    if (link->idle)
+        link_end(link);
     link_taken(link);
     link->home = NULL;
     stream_close(link->stream);

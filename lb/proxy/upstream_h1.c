@@ -318,9 +318,11 @@ static bool clean(const struct h1_link *link)
 static void h1_link_leave(struct upstream *upstream)
 {
     struct h1_link *link = link_of(upstream);
-    bool keep = clean(link);
+    bool keep = clean(link), whole = link->answer == ANSWER_WHOLE && link->request_whole && !link->tunnel;
     detach(link);
     if (!keep) {
+        if (whole)
+            link_end(&link->link);
         link_close(&link->link);
         return;
     }

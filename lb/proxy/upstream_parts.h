@@ -78,7 +78,11 @@ void link_secured(struct link *link);
 bool link_unsecured(struct link *link, enum upstream_trouble *trouble, const char **text);
 /* From `end`: nobody has said that it ends here. */
 bool link_truncated(const struct link *link);
-/* Leaves its pool; the stream's `closed` frees it later. HTTP/2 leaves its list first. */
+/* Nothing is left to be said: where TLS tells an end from a cut, it is an end. To be called before
+ * link_close. */
+void link_end(struct link *link);
+/* Leaves its pool; one that was idle ends in order. The stream's `closed` frees it later. HTTP/2 leaves its
+ * list first. */
 void link_close(struct link *link);
 void link_idle(struct link *link);  /* from now on; counted */
 void link_taken(struct link *link); /* no longer */

@@ -94,6 +94,8 @@ static void offer_kept(struct tls_session *session)
     WOLFSSL_SESSION *copy = wolfSSL_SESSION_dup(peer->kept);
     if (copy && wolfSSL_set_session(session->ssl, copy) == WOLFSSL_SUCCESS)
         session->good_until = peer->kept_until;
+    else
+        peer_forget(peer); /* past the time that the server gave it */
     wolfSSL_SESSION_free(copy);
 }
 

@@ -516,6 +516,27 @@ def test_a_relay_that_ends_without_close_notify_is_cut(front, behind, servers):
     assert front.line()["close"] == "server-truncated"
 
 
+@pytest.mark.parametrize("keys", [{"pool_connections": 0}, {"timeout_pool": "100ms"}], ids=["not kept", "kept for a time"])
+@pytest.mark.parametrize("version", [secure.V12, secure.V13], ids=["TLSv1.2", "TLSv1.3"])
+def test_a_connection_of_no_further_use_ends_with_close_notify(front, behind, servers, version, keys):
+    one = behind(servers["good"], TELL, version=version)
+    front(one, **keys)
+    assert front.ask("POST", "/", body=b"x").status == 200
+    one.wait_idle()
+    assert one.seen.errors == [] and one.failures == []
+
+
+def test_a_request_that_is_cut_ends_without_close_notify(front, behind, servers):
+    """The server must not take a part for the whole."""
+    one = behind(servers["good"], secure.record)
+    front(one)
+    with web.open_wire(front.port) as wire:
+        wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        until(lambda: b"half" in b"".join(one.received), "the first half")
+    one.wait_idle()
+    assert any("EOF" in error or "reset" in error.lower() for error in one.seen.errors + [str(one.failures)])
+
+
 # --- HTTP/2 -----------------------------------------------------------------------------------------------------------
 
 def test_http_2_over_tls_with_trailers(front, node, servers):

@@ -350,6 +350,37 @@ static void an_intermediate_of_one_server_does_not_help_another(void **state)
     pki_free(&leaf);
 }
 
+static void a_handshake_may_come_byte_by_byte(void **state)
+{
+    const struct world *world = *state;
+    for (int i = 0; i < 2; i++) {
+        struct lb lb;
+        struct origin origin;
+        struct meeting_at at = {.result = TLS_WANT};
+        char copy[INPUT_MAX];
+        lb_start(&lb, &world->root, "app.test");
+        origin_start(&origin, &(struct origin_spec){.version = VERSIONS[i], .leaf = &world->good});
+        at.ssl = SSL_new(origin.ctx);
+        SSL_set_bio(at.ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        SSL_set_accept_state(at.ssl);
+        at.session = tls_session_connect(lb.peer, &no_protocols, &lb.scratch);
+        tls_session_handshake(at.session, (struct slice){"", 0});
+        for (int turns = 0; turns < 10 && at.result == TLS_WANT; turns++) {
+            flush(&lb, &at);
+            SSL_do_handshake(at.ssl);
+            struct slice in = from_server(&at, copy, sizeof copy);
+            for (size_t j = 0; j < in.len && at.result == TLS_WANT; j++)
+                at.result = tls_session_handshake(at.session, slice_make(in.data + j, 1));
+        }
+        assert_int_equal(at.result, TLS_OK);
+        flush(&lb, &at);
+        assert_int_equal(SSL_do_handshake(at.ssl), 1);
+        part_from(&at);
+        SSL_CTX_free(origin.ctx);
+        lb_stop(&lb);
+    }
+}
+
 static void plain_text_in_place_of_a_handshake_is_refused(void **state)
 {
     const struct world *world = *state;
@@ -700,6 +731,7 @@ int main(void)
         cmocka_unit_test(a_weak_key_of_a_server_is_refused),
         cmocka_unit_test(a_forged_signature_is_refused),
         cmocka_unit_test(an_intermediate_of_one_server_does_not_help_another),
+        cmocka_unit_test(a_handshake_may_come_byte_by_byte),
         cmocka_unit_test(plain_text_in_place_of_a_handshake_is_refused),
         cmocka_unit_test(a_server_with_the_right_name_is_believed),
         cmocka_unit_test(an_address_is_found_among_the_alternative_names),
