@@ -11,6 +11,7 @@ def context(identity, version=None, clients=None, alpn=None):
     """identity: of the pki. clients: the file of a CA whose certificates are demanded."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.set_ciphers("DEFAULT:@SECLEVEL=0")
+    made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # a cut is an error
     made.load_cert_chain(str(identity.chain), str(identity.key))
     made.minimum_version, made.maximum_version = version or V12, version or V13
     if clients:
