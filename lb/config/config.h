@@ -99,8 +99,9 @@ struct config {
     uint64_t workers;         /* at least 1, resolved from auto */
     uint64_t max_connections; /* 0: as the file-descriptor limit allows */
     uint64_t shutdown_timeout_ms;
-    uint64_t drain_spread_ms; /* kept HTTP connections that shall go are told so within this time */
-    char *admin;              /* path of the admin socket, NULL: off */
+    uint64_t drain_spread_ms;   /* kept HTTP connections that shall go are told so within this time */
+    uint64_t expiry_warning_ms; /* certificates that expire sooner are warned of */
+    char *admin;                /* path of the admin socket, NULL: off */
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;

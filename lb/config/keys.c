@@ -83,6 +83,8 @@ const struct key keys[] = {
           "shutdown tells all of them at once.")},
     {SECTION_GLOBAL, "admin", OWN(value_admin, "off or unix:PATH"), GLOBAL(admin), .fallback = "off",
      .flags = KEY_RESTART, HELP("Unix socket that `lb ctl` talks to. Whoever may open it may steer lb.")},
+    {SECTION_GLOBAL, "expiry-warning", DURATION(0, 365 * DAY), GLOBAL(expiry_warning_ms), .fallback = "30d",
+     HELP("Certificates in use that expire within this time are warned of by `lb check` and at each load.")},
     {SECTION_GLOBAL, "log", .type = VALUE_TEXT, .form = "stdout, stderr or a path", GLOBAL(log_target),
      .fallback = "stdout", HELP("Where the log goes. A file is appended to, and opened again on SIGUSR1.")},
     {SECTION_GLOBAL, "log-format", CHOICE(formats), GLOBAL(log_format), .fallback = "text",

@@ -361,7 +361,7 @@ static int make_files(void **state)
     write_file("page", "I am page");
     write_file("allow.lua", "function on_authorize(conn) return true end\n");
     return system(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost "
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 300 -subj /CN=localhost "
         "-keyout server.key -out server.pem 2>openssl.txt");
 }
 
