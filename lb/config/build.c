@@ -66,7 +66,6 @@ static void free_http(struct http_settings *http)
     }
     free(http->routes);
     free(http->pages);
-    free(http->trusted);
 }
 
 static void free_listener(struct listener *listener)
@@ -79,6 +78,7 @@ static void free_listener(struct listener *listener)
     }
     free(listener->name);
     free(listener->binds);
+    free(listener->trusted);
     free_tls(&listener->tls);
     free_http(&listener->http);
     free(listener->script.path);

@@ -35,6 +35,7 @@ enum key_flags {
         1 << 6, /* means something only with client certificates: tls = mutual or mutual-optional */
     KEY_FOR_SCRIPT = 1 << 7, /* means something only beside `script` */
     KEY_FOR_HTTP = 1 << 8,   /* means something only with protocol = http */
+    KEY_FOR_PEERS = 1 << 9,  /* means something only with protocol = http or proxy-protocol = yes */
 };
 
 /* One value on its way to its field. */
