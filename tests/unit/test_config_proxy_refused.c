@@ -1,11 +1,12 @@
 /* What a configuration of the PROXY protocol is refused for. */
 #include "tests/unit/test_config_refusals.h"
 
-#define TCP  "[listener a]\nbind = 127.0.0.1:8080\nbackend = app\n" /* the next line is 4 */
-#define APP  "[backend app]\nserver = s 127.0.0.1:9001\n"
-#define OK   TCP APP                                                                 /* the next line is 6 */
-#define HTTP "[listener a]\nbind = 127.0.0.1:8080\nprotocol = http\nbackend = app\n" /* the next line is 5   \
-                                                                                      */
+#define TCP "[listener a]\nbind = 127.0.0.1:8080\nbackend = app\n" /* the next line is 4 */
+#define APP "[backend app]\nserver = s 127.0.0.1:9001\n"
+#define OK  TCP APP /* the next line is 6 */
+#define HTTP                                                                                                 \
+    "[listener a]\nbind = 127.0.0.1:8080\nprotocol = http\nbackend = app\n" /* the next line is 5            \
+                                                                             */
 
 #define NEEDS "[listener a]: proxy-protocol = yes needs 'trusted-proxies = NETWORKS'"
 
