@@ -272,7 +272,7 @@ static void enlist(struct conn *conn)
 
 void conn_begin(struct conn *conn)
 {
-    if (conn->service->tls)
+    if (conn->service->contexts)
         conn_enter(conn, CONN_HELLO);
     else
         authorize_start(conn);

@@ -14,8 +14,8 @@ struct tls_context {
     WOLFSSL_CTX *ctx;
     atomic_uint users; /* the owner and each session */
     enum tls_mode mode;
-    struct trust trust; /* empty in one-way mode */
-    char *alpn;         /* NULL: none */
+    struct trust *trust; /* held; NULL in one-way mode */
+    char *alpn;          /* NULL: none */
     struct tls_own own;
     enum tls_version min, max;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
@@ -23,5 +23,6 @@ struct tls_context {
 };
 
 void context_hold(struct tls_context *context);
+int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
 
 #endif

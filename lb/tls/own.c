@@ -71,13 +71,13 @@ static void describe(const struct certificate *certificate, struct tls_own *out)
 
 void own_read(const struct tls_file *file, struct tls_own *out)
 {
-    struct slice pem = {file->data, file->len};
     struct certificate certificate;
     const char *why;
     size_t len;
     *out = (struct tls_own){.signature = "", .scheme = ""};
-    if (!file->data)
+    if (!file || !file->data)
         return;
+    struct slice pem = {file->data, file->len};
     char *der = mem_new(file->len + 1);
     if (certificate_next_pem(&pem, der, &len, &why) &&
         certificate_open(slice_make(der, len), &certificate, &why))

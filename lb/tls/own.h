@@ -10,7 +10,8 @@ struct tls_own {
     const char *scheme; /* how it signs in TLS 1.3: "ecdsa_secp256r1_sha256"; "" where the client has a say */
 };
 
-/* Of the first certificate in the PEM file. Cannot fail: what cannot be read is not known. */
+/* Of the first certificate in the PEM file, which may be NULL. Cannot fail: what cannot be read is not known.
+ */
 void own_read(const struct tls_file *file, struct tls_own *out);
 
 #endif
