@@ -6,6 +6,8 @@
 #include "lb/proxy/steps.h"
 #include "lb/tls/names.h"
 
+_Static_assert(NET_INPUT_MAX >= PROXY_WRITE_MAX, "a header is put together where a thread decrypts");
+
 /* Texts that the facts point into. */
 struct room {
     struct addr local;

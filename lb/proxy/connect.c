@@ -114,12 +114,14 @@ void connect_start(struct conn *conn)
  * lb's own. 0 or a negative errno. */
 static int announce(struct conn *conn)
 {
-    char header[PROXY_WRITE_MAX], id[33];
+    char id[33] = "", *header = conn->thread->net.scratch.plain; /* nothing is being decrypted now */
     if (conn->backend->send_proxy == SEND_PROXY_OFF)
         return 0;
-    forward_new_id(&conn->thread->http->ids, id);
-    free(conn->unique_id);
-    conn->unique_id = strdup(id);
+    if (conn->backend->send_proxy == SEND_PROXY_V2) {
+        forward_new_id(&conn->thread->http->ids, id);
+        free(conn->unique_id);
+        conn->unique_id = strdup(id);
+    }
     size_t len = proxy_announce(conn, conn->backend, id, header);
     if (len == 0)
         return UV_EMSGSIZE;

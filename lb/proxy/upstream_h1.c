@@ -235,8 +235,8 @@ static void on_drained(struct stream *stream)
  * lb's own. 0 or a negative errno. */
 static int announce(struct h1_link *link)
 {
-    char header[PROXY_WRITE_MAX];
     const struct upstream *upstream = link->upstream;
+    char *header = link->link.home->pool->thread->net->scratch.plain; /* nothing is being decrypted now */
     if (link->link.home->backend->send_proxy == SEND_PROXY_OFF)
         return 0;
     size_t len = upstream->events->announce(upstream->owner, header);
