@@ -111,11 +111,14 @@ static bool any_refused(const struct origin *origin)
     return false;
 }
 
-void check_server_files(struct backend_tls *tls, const struct origin *origin, struct problems *problems)
+void check_server_files(struct config *config, size_t backend, const struct origin *origin,
+                        struct problems *problems)
 {
+    struct backend_tls *tls = &config->backend_tls[backend];
     struct tls_client_settings *settings = &tls->settings;
     if (!tls->used)
         return;
+    settings->expiry_warning_s = config->expiry_warning_ms / 1000;
     bool loaded = load_pair(origin, settings, problems);
     loaded = (!settings->verify || load_ca(origin, settings, problems)) && loaded;
     if (loaded && settings->min <= settings->max && !any_refused(origin))

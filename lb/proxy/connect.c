@@ -4,6 +4,8 @@
 
 #include "lb/base/clock.h"
 #include "lb/base/text.h"
+#include "lb/net/proxy_protocol.h"
+#include "lb/proxy/http.h"
 #include "lb/proxy/server_tls.h"
 #include "lb/proxy/steps.h"
 
@@ -120,6 +122,24 @@ void connect_start(struct conn *conn)
     try_next(conn);
 }
 
+/* Right behind the connect, before anything else is said: without it the server would take the connection for
+ * lb's own. 0 or a negative errno. */
+static int announce(struct conn *conn)
+{
+    char id[33] = "", *header = conn->thread->net.scratch.plain; /* nothing is being decrypted now */
+    if (conn->backend->send_proxy == SEND_PROXY_OFF)
+        return 0;
+    if (conn->backend->send_proxy == SEND_PROXY_V2) {
+        forward_new_id(&conn->thread->http->ids, id);
+        free(conn->unique_id);
+        conn->unique_id = strdup(id);
+    }
+    size_t len = proxy_announce(conn, conn->backend, id, header);
+    if (len == 0)
+        return UV_EMSGSIZE;
+    return stream_write(conn->server, slice_make(header, len)) == STREAM_BROKEN ? UV_ECONNRESET : 0;
+}
+
 static void established(struct conn *conn)
 {
     conn->connect_us = (uint32_t)(clock_us() - conn->attempt->started_us);
@@ -141,6 +161,8 @@ static void secure(struct conn *conn, struct tls_peer *peer)
 
 void connect_done(struct conn *conn, int status)
 {
+    if (status == 0)
+        status = announce(conn);
     if (status < 0) {
         failed_once(conn, status);
         try_next(conn);

@@ -38,14 +38,19 @@ static void start_tls(struct link *link)
         link->stream->events->failed(link->stream, STREAM_RESET);
 }
 
-bool link_connected(struct link *link, int status)
+void link_connected(struct link *link, int status)
 {
     struct server *server = link->home->server;
     link->connected = status == 0 && !link->home->peer;
     count(status == 0 ? &server->connections : &server->connect_errors, 1);
-    if (status == 0 && !link->connected)
+}
+
+bool link_secure(struct link *link)
+{
+    bool ready = link->connected;
+    if (!ready)
         start_tls(link);
-    return status < 0 || link->connected;
+    return ready;
 }
 
 void link_secured(struct link *link)

@@ -369,11 +369,10 @@ static void begin(struct h2_link *link)
 static void on_connected(struct stream *stream, int status)
 {
     struct h2_link *link = stream->owner;
-    if (!link_connected(&link->link, status))
-        return;
+    link_connected(&link->link, status);
     if (status < 0)
         fail_all(link, UPSTREAM_CONNECT, status, NULL);
-    else
+    else if (link_secure(&link->link))
         begin(link);
 }
 

@@ -68,9 +68,11 @@ void pool_drop(struct pool *pool); /* frees it with the last hold */
 /* A new connection of `home`: starts connecting. False: *error is a negative errno, and is counted. */
 bool link_connect(struct link *link, struct pool_server *home, const struct addr *addr,
                   const struct stream_events *events, int *error);
-/* The outcome, from `connected`: counts it. False: the link is of no use yet; `secured` or `failed` follows,
- * or, with a status below 0, nothing. */
-bool link_connected(struct link *link, int status);
+/* The outcome, from `connected`: counts it. */
+void link_connected(struct link *link, int status);
+/* Once it is: begins with TLS. True: the link needs none, and is ready. False: `secured` or `failed` follows,
+ * or has followed. */
+bool link_secure(struct link *link);
 /* From `secured`. */
 void link_secured(struct link *link);
 /* From `failed` or `end`: whether TLS is the reason that nothing was done yet, *trouble and *text then say

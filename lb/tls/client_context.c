@@ -119,10 +119,11 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
                  struct problems *problems)
 {
     const struct tls_settings parts = parts_of(settings);
+    const struct identity_use use = {true, settings->expiry_warning_s};
     bool good = set_versions(context->ctx, settings, place, problems);
     good = set_suites_and_groups(context, &parts, place, problems) && good;
     if (settings->pair.certificate.path)
-        good = identity_load(context->ctx, &settings->pair, true, place, problems) && good;
+        good = identity_load(context->ctx, &settings->pair, &use, place, problems) && good;
     good = set_servers(context, settings, place, problems) && good;
     if (good && !set_resumption(context->ctx, settings)) {
         problems_add(problems, place,

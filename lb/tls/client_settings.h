@@ -2,6 +2,8 @@
 #ifndef LB_TLS_CLIENT_SETTINGS_H
 #define LB_TLS_CLIENT_SETTINGS_H
 
+#include <stdint.h>
+
 #include "lb/tls/settings.h"
 
 /* Where the system keeps the CAs that it trusts (Debian's ca-certificates). */
@@ -10,10 +12,11 @@
 struct tls_client_settings {
     bool verify; /* chain, dates, purpose and host name; false: whoever answers is believed */
     enum tls_version min, max;
-    struct tls_file ca;     /* PEM */
-    bool system_ca;         /* `ca` is the system's bundle: what cannot be used of it is left out */
-    struct tls_pair pair;   /* what lb shows; optional */
-    char *ciphers, *groups; /* names separated by ':'; NULL: the default list */
+    struct tls_file ca;        /* PEM */
+    bool system_ca;            /* `ca` is the system's bundle: what cannot be used of it is left out */
+    struct tls_pair pair;      /* what lb shows; optional */
+    uint64_t expiry_warning_s; /* it is warned of at load if it expires sooner */
+    char *ciphers, *groups;    /* names separated by ':'; NULL: the default list */
 };
 
 /* Would both treat every server alike? By content: a file that was read again unchanged is the same. */
