@@ -483,6 +483,26 @@ def test_tls_on_both_sides(lb, pki, behind, servers):
         assert steps.read_to_end() == b"5\n"
 
 
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
+def test_a_proxy_header_goes_ahead_of_the_handshake(front, origin, servers, http):
+    using = secure.context(servers["good"])
+    behaviour = secure.over_tls(using, TELL if http else secure.named("hello"))
+
+    def header_first(sock, one):
+        header = b""
+        while not header.endswith(b"\r\n"):
+            header += sock.recv(1)
+        one.received.append(header)
+        behaviour(sock, one)
+    one = origin(header_first)
+    front(one, http=http, send_proxy="v1")
+    if http:
+        assert front.ask().status == 200
+    else:
+        assert client.line(front.port) == "hello"
+    assert one.received[0].startswith(b"PROXY TCP4 127.0.0.1 127.0.0.1 ")
+
+
 # --- truncation -------------------------------------------------------------------------------------------------------
 
 UNTIL_END = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhalf of it"
