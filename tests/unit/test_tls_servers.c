@@ -381,6 +381,61 @@ static void a_handshake_may_come_byte_by_byte(void **state)
     }
 }
 
+/* Nothing vouches for the version in a record's header, and nothing depends on it (RFC 8446 section 5.1). */
+static bool is_version_of_record(struct slice records, size_t at)
+{
+    size_t start = 0;
+    while (start + 5 <= records.len && start <= at) {
+        if (at == start + 1 || at == start + 2)
+            return true;
+        start += 5 + ((size_t)(uint8_t)records.data[start + 3] << 8 | (uint8_t)records.data[start + 4]);
+    }
+    return false;
+}
+
+/* Whether lb finishes a handshake in which bit `at` of what the server first says was changed. */
+static bool believes_changed(struct lb *lb, struct origin *origin, size_t at)
+{
+    char copy[INPUT_MAX];
+    SSL *ssl = SSL_new(origin->ctx);
+    struct meeting_at meeting = {.ssl = ssl};
+    bool changed = false;
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_accept_state(ssl);
+    meeting.session = tls_session_connect(lb->peer, &no_protocols, &lb->scratch);
+    meeting.result = tls_session_handshake(meeting.session, (struct slice){"", 0});
+    for (int turns = 0; turns < 4 && meeting.result == TLS_WANT; turns++) {
+        flush(lb, &meeting);
+        SSL_do_handshake(ssl);
+        struct slice in = from_server(&meeting, copy, sizeof copy);
+        if (turns == 0)
+            changed = !is_version_of_record(in, at / 8 % in.len);
+        if (turns == 0 && changed)
+            copy[at / 8 % in.len] ^= (char)(1 << at % 8);
+        meeting.result = tls_session_handshake(meeting.session, in);
+    }
+    bool believed = meeting.result == TLS_OK && changed;
+    lb->scratch.out_len = 0;
+    part_from(&meeting);
+    return believed;
+}
+
+static void one_changed_bit_of_what_a_server_says_is_enough_to_refuse_it(void **state)
+{
+    const struct world *world = *state;
+    for (int i = 0; i < 2; i++) {
+        struct lb lb;
+        struct origin origin;
+        lb_start(&lb, &world->root, "app.test");
+        origin_start(&origin, &(struct origin_spec){.version = VERSIONS[i], .leaf = &world->good});
+        for (size_t at = 0; at < 8 * 1200; at += 37)
+            if (believes_changed(&lb, &origin, at))
+                fail_msg("bit %zu was changed and not missed", at);
+        SSL_CTX_free(origin.ctx);
+        lb_stop(&lb);
+    }
+}
+
 static void plain_text_in_place_of_a_handshake_is_refused(void **state)
 {
     const struct world *world = *state;
@@ -419,6 +474,19 @@ static void a_chain_is_followed(void **state)
     struct pki_cert leaf =
         pki_make((struct pki_spec){.cn = "server", .issuer = &world->middle, .san = "DNS:app.test"});
     expect_believed(&world->root, "app.test", (struct origin_spec){.leaf = &leaf, .more = {&world->middle}});
+    pki_free(&leaf);
+}
+
+static void a_root_may_be_sent_too_and_an_intermediate_may_be_trusted(void **state)
+{
+    const struct world *world = *state;
+    struct pki_cert leaf =
+        pki_make((struct pki_spec){.cn = "server", .issuer = &world->middle, .san = "DNS:app.test"});
+    expect_believed(&world->root, "app.test",
+                    (struct origin_spec){.leaf = &leaf, .more = {&world->middle, &world->root}});
+    expect_believed(&world->middle, "app.test",
+                    (struct origin_spec){.leaf = &leaf, .more = {&world->middle}});
+    expect_believed(&world->middle, "app.test", (struct origin_spec){.leaf = &leaf});
     pki_free(&leaf);
 }
 
@@ -732,10 +800,12 @@ int main(void)
         cmocka_unit_test(a_forged_signature_is_refused),
         cmocka_unit_test(an_intermediate_of_one_server_does_not_help_another),
         cmocka_unit_test(a_handshake_may_come_byte_by_byte),
+        cmocka_unit_test(one_changed_bit_of_what_a_server_says_is_enough_to_refuse_it),
         cmocka_unit_test(plain_text_in_place_of_a_handshake_is_refused),
         cmocka_unit_test(a_server_with_the_right_name_is_believed),
         cmocka_unit_test(an_address_is_found_among_the_alternative_names),
         cmocka_unit_test(a_chain_is_followed),
+        cmocka_unit_test(a_root_may_be_sent_too_and_an_intermediate_may_be_trusted),
         cmocka_unit_test(without_verification_anybody_is_believed),
         cmocka_unit_test(the_name_is_sent_without_its_dot_and_an_address_is_not),
         cmocka_unit_test(a_server_that_does_not_agree_on_what_is_required_is_refused),
