@@ -262,7 +262,10 @@ void failure_from_library(struct tls_session *session, int error)
         return;
     wolfSSL_get_alert_history(session->ssl, &history);
     if (history.last_rx.level == alert_fatal) {
-        (session->peer ? explain_server_alert : explain_client_alert)(history.last_rx.code, &failure);
+        if (session->peer)
+            explain_server_alert(history.last_rx.code, &failure);
+        else
+            explain_client_alert(history.last_rx.code, &failure);
         session_refuse(session, &failure);
         return;
     }
