@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from harness import client, config, secure, web
-from harness.origin import CHUNK, Origin
+from harness.origin import CHUNK, Origin, reset
 from harness.pki import CLIENT, SERVER, days
 from harness.ports import free_port
 from harness.waiting import SECONDS, until
@@ -415,6 +415,97 @@ def test_a_reload_that_changes_nothing_keeps_the_connection(front, behind, lb, s
     lb.reload()
     assert front.ask().status == 200
     assert one.accepted == 1
+
+
+class Slow:
+    """A server that begins with TLS when it is told to."""
+
+    def __init__(self, identity, behaviour):
+        self.go, self.came = threading.Event(), threading.Event()
+        self.behaviour = secure.over_tls(secure.context(identity), behaviour)
+
+    def __call__(self, sock, origin):
+        self.came.set()
+        self.go.wait(SECONDS)
+        self.behaviour(sock, origin)
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
+def test_a_reload_during_a_handshake_changes_nothing_for_it(front, origin, lb, servers, http):
+    slow = Slow(servers["good"], TELL if http else secure.named("hello"))
+    front(origin(slow), http=http)
+    with client.connect(front.port) as sock:
+        sock.sendall(web.request("GET", "/here"))
+        assert slow.came.wait(SECONDS)
+        lb.reload(front.text(free_port(), http=http, verify_host="other.test"))
+        lb.reload(front.text(free_port(), http=http, tls="no", ca=None))
+        slow.go.set()
+        if http:
+            assert web.Wire(sock).answer().body == b"GET /here "
+        else:
+            assert client.read_all(sock) == b"hello\n"
+    lb.wait_metric(1, "lb_generations")
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
+def test_a_client_that_leaves_during_a_handshake_takes_it_along(front, origin, servers, http):
+    slow = Slow(servers["good"], secure.record)
+    one = origin(slow)
+    front(one, http=http)
+    sock = client.connect(front.port)
+    sock.sendall(web.request("GET", "/here"))
+    assert slow.came.wait(SECONDS)
+    reset(sock)
+    line = front.line()
+    assert line["end" if http else "close"] == "client-reset"
+    slow.go.set()
+    one.wait_idle()
+    assert one.received == [] and slow.behaviour.seen.errors
+    assert front.handshakes("failed") == 0
+
+
+@pytest.mark.parametrize("http", [True, False], ids=["http", "tcp"])
+def test_lb_stops_in_order_while_a_handshake_is_under_way(front, origin, lb, servers, http):
+    slow = Slow(servers["good"], secure.record)
+    one = origin(slow)
+    front(one, http=http)
+    with client.connect(front.port) as sock:
+        sock.sendall(web.request("GET", "/here"))
+        assert slow.came.wait(SECONDS)
+        lb.stop()
+    slow.go.set()
+    one.wait_idle()
+    assert one.received == []
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_kept_connection_that_the_server_ends_is_replaced(front, behind, servers, ends_well):
+    def once(sock, one):
+        wire = web.Wire(sock)
+        one.received.append(wire.request())
+        wire.send(web.reply("answer"))
+        (secure.end if ends_well else secure.cut)(sock)
+    one = behind(servers["good"], once)
+    front(one, retries=0)
+    for count in range(1, 4):
+        assert front.ask("POST", "/", body=b"x").body == b"answer"
+        one.wait_idle()
+        assert one.accepted == count
+    assert front.handshakes("full") == 1 and front.handshakes("resumed") == 2
+
+
+def test_backends_with_the_same_ca_keep_their_names_apart(lb, pki, behind, servers):
+    port, one = free_port(), behind(servers["named"], TELL)
+    keys = {"tls": "yes", "ca": pki.server_ca, "timeout_connect": LONG, "retries": 0}
+    lb.start(config.listener("main", port, protocol="http", route=["path=/right -> right", "path=/wrong -> wrong"]) +
+             config.backend("right", one, verify_host="app.test", **keys) +
+             config.backend("wrong", one, verify_host="another.test", **keys), )
+    for _ in range(3):
+        with web.open_wire(port) as wire:
+            assert wire.ask("GET", "/right").status == 200
+        with web.open_wire(port) as wire:
+            assert wire.ask("GET", "/wrong").status == 503
+    assert all(message.target == "/right" for message in one.received)
 
 
 # --- what passes ------------------------------------------------------------------------------------------------------
