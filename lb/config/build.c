@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lb/base/memory.h"
+#include "lb/config/archive.h"
 #include "lb/config/values.h"
 
 static const char built_in[] =
@@ -139,6 +140,7 @@ void config_destroy(struct config *config)
         free_listener(&config->listeners[i]);
     for (size_t i = 0; i < config->backend_count; i++)
         free_backend(&config->backends[i]);
+    archive_free(config->archive);
     free(config->files);
     free(config->listeners);
     free(config->backends);
