@@ -137,12 +137,12 @@ static char *name_of(enum archive_kind kind, const char *path)
     return mem_printf("%d %s", (int)kind, path);
 }
 
-static size_t position(const struct archive *archive, enum archive_kind kind, const char *path)
+size_t archive_index(const struct archive *archive, enum archive_kind kind, const char *path)
 {
     char *name = name_of(kind, path);
     size_t i = name_map_get(archive->names, slice_of(name));
     free(name);
-    return i;
+    return i == NAME_MAP_NONE ? ARCHIVE_NONE : i;
 }
 
 static void add(struct archive *archive, struct archived *entry)
@@ -156,14 +156,14 @@ static void add(struct archive *archive, struct archived *entry)
 
 const struct archived *archive_find(const struct archive *archive, enum archive_kind kind, const char *path)
 {
-    size_t i = position(archive, kind, path);
-    return i == NAME_MAP_NONE ? NULL : archive->entries[i];
+    size_t i = archive_index(archive, kind, path);
+    return i == ARCHIVE_NONE ? NULL : archive->entries[i];
 }
 
 void archive_keep(struct archive *archive, const struct archived *entry)
 {
     struct archived *shared = archive->sealed ? NULL : (struct archived *)entry;
-    if (!shared || position(archive, entry->kind, entry->path) != NAME_MAP_NONE)
+    if (!shared || archive_index(archive, entry->kind, entry->path) != ARCHIVE_NONE)
         return;
     atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
     add(archive, shared);

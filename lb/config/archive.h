@@ -31,6 +31,8 @@ struct archived {
     char *why; /* it was not read; NULL: there is no such script or folder */
 };
 
+#define ARCHIVE_NONE ((size_t)-1) /* it was never asked for */
+
 struct archive;
 
 /* What it does not have yet it asks `source` for, which must stay until it is sealed; NULL: the disk. */
@@ -54,6 +56,7 @@ const struct archived *archive_find(const struct archive *archive, enum archive_
 
 size_t archive_count(const struct archive *archive);
 const struct archived *archive_at(const struct archive *archive, size_t i);
+size_t archive_index(const struct archive *archive, enum archive_kind kind, const char *path);
 bool archived_equal(const struct archived *a, const struct archived *b); /* by content */
 bool archive_folder_has(const struct archived *folder, const char *name);
 

@@ -23,6 +23,9 @@
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 
+/* Which changes on disk take effect by themselves. */
+enum watch_what { WATCH_NOTHING, WATCH_FILES, WATCH_CONFIGURATION }; /* the last: the files, too */
+
 struct archive;
 struct listener_state; /* counters across snapshots: lb/proxy */
 
@@ -103,6 +106,7 @@ struct config {
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;
+    enum watch_what watch;
 
     struct listener *listeners;
     size_t listener_count;
