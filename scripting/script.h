@@ -86,9 +86,9 @@ struct script_outcome {
 struct script;
 struct script_call; /* a hook that waits */
 
-/* Reads a file of a script; bytes->data is the caller's to free. False: *why (constant text or strerror's)
- * says why not, NULL: there is no such file. With all symbolic links followed it must lie below `folder`;
- * NULL: anywhere. */
+/* Reads a file of a script; bytes->data, with a NUL behind it, is the caller's to free. False: *why (constant
+ * text or strerror's) says why not, NULL: there is no such file. With all symbolic links followed it must lie
+ * below `folder`; NULL: anywhere. */
 bool script_file_read(const char *path, const char *folder, struct slice *bytes, const char **why);
 
 /* Reads, compiles and runs the file's top level (under the same limits); NULL after adding problems with file

@@ -87,8 +87,10 @@ bool script_file_read(const char *path, const char *folder, struct slice *bytes,
     }
     /* What was looked at is what is opened: a link that is swapped in between leads nowhere else. */
     bool good = read_file(folder ? file : path, &source, why);
-    if (good)
+    if (good) {
         source.bytes = mem_grow(source.bytes, source.len + 1); /* what was not needed of it goes back */
+        source.bytes[source.len] = '\0';
+    }
     *bytes = slice_make(source.bytes, good ? source.len : 0);
     return good;
 }

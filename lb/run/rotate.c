@@ -1,5 +1,6 @@
 #include "lb/run/rotate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,6 +82,16 @@ static void follow_files(struct rotation *rotation, const struct archive *seen)
     watch_set_free(&set);
 }
 
+/* Of what was there before, the operator was warned at load. */
+static bool is_about(const struct problem *warning, const struct renewal *renewal)
+{
+    for (size_t i = 0; i < renewal->taken_count; i++)
+        if ((warning->file && strcmp(warning->file, renewal->taken[i]) == 0) ||
+            strstr(warning->text, renewal->taken[i]))
+            return true;
+    return false;
+}
+
 static void tell_rotated(struct master *master, const struct renewal *renewal)
 {
     char names[NAMES_MAX], line[1024];
@@ -92,7 +103,8 @@ static void tell_rotated(struct master *master, const struct renewal *renewal)
     }
     for (size_t i = 0; i < renewal->warnings.count; i++) {
         problems_format(&renewal->warnings, i, line, sizeof(line));
-        log_event(master->log, LOG_WARNING, "%s", line);
+        if (is_about(&renewal->warnings.list[i], renewal))
+            log_event(master->log, LOG_WARNING, "%s", line);
     }
     log_event(master->log, LOG_INFO, "rotated: %.*s; generation %u serves new connections", (int)text.len,
               names, master->snapshots.last_number);
@@ -131,10 +143,11 @@ static void on_files_again(uv_timer_t *timer);
 static void renew(struct rotation *rotation)
 {
     struct master *master = rotation->master;
+    const struct config *before = snapshots_current(&master->snapshots);
     struct renewal renewal;
-    if (master->stopping)
+    if (master->stopping || before->watch == WATCH_NOTHING)
         return;
-    config_renew(snapshots_current(&master->snapshots), &renewal);
+    config_renew(before, &renewal);
     if (renewal.config)
         publish(master, &renewal);
     if (renewal.refused_count == 0)
@@ -172,11 +185,12 @@ static void on_settings_again(uv_timer_t *timer);
 static void reload(struct rotation *rotation)
 {
     struct master *master = rotation->master;
+    const struct config *before = snapshots_current(&master->snapshots);
     unsigned char loaded[32], now[32];
     struct problems problems = {0};
-    if (master->stopping)
+    if (master->stopping || before->watch != WATCH_CONFIGURATION)
         return;
-    config_digest(snapshots_current(&master->snapshots), loaded);
+    config_digest(before, loaded);
     config_digest_now(master->paths, master->path_count, now);
     if (memcmp(loaded, now, sizeof(now)) == 0 || master_try_reload(master, &problems))
         all_is_well(&rotation->settings_patience);
