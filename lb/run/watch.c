@@ -21,6 +21,7 @@ struct sight {
     dev_t dev; /* a folder of the same name may be another one now */
     ino_t inode;
     bool wanted;
+    bool gone; /* the kernel watches it no more, though another folder may have its name and inode now */
 };
 
 /* A file or folder that is followed. */
@@ -86,12 +87,20 @@ static void expect_quiet(struct watch *watch)
     uv_timer_start(&watch->quiet, on_quiet, wait, 0);
 }
 
+/* What happens to the folder itself libuv reports with the folder's own name. */
+static bool is_itself(const struct sight *sight, const char *name)
+{
+    return !name || strcmp(strrchr(sight->folder, '/') + 1, name) == 0;
+}
+
 static void on_event(uv_fs_event_t *event, const char *name, int events, int status)
 {
-    const struct sight *sight = event->data;
+    struct sight *sight = event->data;
     struct watch *watch = sight->watch;
     (void)events;
-    if (status < 0 || trail_has(&watch->trail, sight->folder, name))
+    if (status < 0 || is_itself(sight, name))
+        sight->gone = true;
+    if (sight->gone || trail_has(&watch->trail, sight->folder, name))
         expect_quiet(watch);
 }
 
@@ -194,7 +203,8 @@ static bool want_sight(struct watch *watch, const char *folder)
     if (stat(folder, &info) != 0)
         return true; /* gone since the trail was read */
     for (struct sight *sight = watch->sights; sight; sight = sight->next)
-        if (sight->dev == info.st_dev && sight->inode == info.st_ino && strcmp(sight->folder, folder) == 0) {
+        if (!sight->gone && sight->dev == info.st_dev && sight->inode == info.st_ino &&
+            strcmp(sight->folder, folder) == 0) {
             sight->wanted = true;
             return false;
         }

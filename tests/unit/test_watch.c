@@ -270,6 +270,20 @@ static void a_folder_that_is_deleted_and_made_again_is_watched_again(void **stat
     is_told();
 }
 
+/* The new folder may well have the old one's inode. */
+static void a_folder_that_is_made_again_before_anybody_looks_is_watched_again(void **state)
+{
+    (void)state;
+    assert_int_equal(system("mkdir x && echo 1 > x/file"), 0);
+    follow("x/file", false);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(system("rm -r x && mkdir x && echo 22 > x/file"), 0);
+        is_told();
+        write_file("x/file", i % 2 ? "333" : "4444");
+        is_told();
+    }
+}
+
 static void a_folder_that_another_one_replaces_is_told_of(void **state)
 {
     (void)state;
@@ -413,6 +427,7 @@ int main(void)
         EACH(a_volume_whose_data_link_is_swapped_is_told_of_each_time),
         EACH(a_link_far_above_the_file_is_watched),
         EACH(a_folder_that_is_deleted_and_made_again_is_watched_again),
+        EACH(a_folder_that_is_made_again_before_anybody_looks_is_watched_again),
         EACH(a_folder_that_another_one_replaces_is_told_of),
         EACH(a_file_that_comes_to_a_followed_folder_is_told_of),
         EACH(a_hidden_file_in_a_followed_folder_is_not_told_of),
