@@ -15,8 +15,25 @@ const char *const load_hook_names[SCRIPT_HOOKS] = {
     [HOOK_AUTHORIZE] = "on_authorize", [HOOK_REQUEST] = "on_request", [HOOK_RESPONSE] = "on_response"};
 static const char modules_key = 0;
 
-static void remember(struct script *script, const char *path)
+/* FNV-1a. */
+static void mix(struct script *script, const char *bytes, size_t len)
 {
+    for (size_t i = 0; i < len; i++)
+        script->fingerprint = (script->fingerprint ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+}
+
+static void mix_options(struct script *script, const struct script_settings *settings)
+{
+    for (size_t i = 0; i < settings->option_count; i++) {
+        mix(script, settings->options[i].name, strlen(settings->options[i].name) + 1);
+        mix(script, settings->options[i].value, strlen(settings->options[i].value) + 1);
+    }
+}
+
+static void remember(struct script *script, const char *path, struct slice bytes)
+{
+    mix(script, bytes.data, bytes.len);
+    mix(script, "", 1);
     script->sources = mem_grow(script->sources, (script->source_count + 1) * sizeof(*script->sources));
     script->sources[script->source_count++] = mem_copy(path);
 }
@@ -83,7 +100,7 @@ static void push_module(lua_State *L, struct script *script)
     struct bytes bytes;
     find_module(L, script, &bytes);
     const char *chunk = lua_tostring(L, -1); /* nothing may raise until the bytes are released */
-    remember(script, chunk + 1);
+    remember(script, chunk + 1, bytes.text);
     int status = luaL_loadbufferx(L, bytes.text.data, bytes.text.len, chunk, "t");
     release(&bytes);
     if (status != LUA_OK)
@@ -263,13 +280,15 @@ static bool load_hooks(struct script *script, struct problems *problems)
     return found;
 }
 
-bool load_run(struct script *script, struct place place, struct problems *problems)
+bool load_run(struct script *script, const struct script_settings *settings, struct place place,
+              struct problems *problems)
 {
     struct bytes bytes;
     if (!read_script(script, &bytes, place, problems))
         return false;
     script->folder = source_folder(script->path);
-    remember(script, script->path);
+    mix_options(script, settings);
+    remember(script, script->path, bytes.text);
     bool good = compile_and_run(script, bytes.text, place, problems);
     release(&bytes);
     return good && load_hooks(script, problems);
