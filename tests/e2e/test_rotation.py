@@ -423,6 +423,18 @@ def test_connections_outlive_a_rotation(served):
         assert client.ask(held) == b"ping"
 
 
+def test_live_connections_are_judged_by_the_new_list(served):
+    served.reload(mutual(served, served.live, reauthorize="yes"))
+    with client.tls(served.pki, served.port, "treasury") as revoked, client.tls(served.pki, served.port, "good") as good:
+        assert client.ask(revoked) == client.ask(good) == b"ping"
+        replace(served.live / "crl.pem", more_revoked(served.pki))
+        revoked.settimeout(PROMISE)
+        with pytest.raises(ssl.SSLError) as ended:
+            revoked.recv(1)
+        assert client.alert_of(ended.value) == 49
+        assert client.ask(good) == b"ping"
+
+
 def test_old_generations_are_freed_after_rotations(served):
     for number in range(3):
         replace(served.live / "policy.lua", f"-- {number}\n{ALLOW}")
@@ -528,6 +540,31 @@ def test_watch_yes_takes_up_a_file_that_comes_to_the_folder(lb, origin):
     (folder / "20.ini").unlink()
     in_force(lambda: not answers(), "its end")
     assert lb.metric("lb_reloads_total", result="done") == 2
+
+
+def test_watch_yes_takes_up_a_volume_whose_link_is_swapped(lb, origin):
+    folder, behind, ports = lb.folder / "conf.d", origin(echo), [free_port(), free_port()]
+    head = lb.write("", watch="yes").read_text()
+    volume(folder, "2026_01", {"lb.ini": (head + config.plain(ports[0], behind)).encode()})
+    lb.start(arguments=["-f", folder])
+    for version in range(2, 5):
+        port = ports[version % 2]
+        volume(folder, f"2026_0{version}", {"lb.ini": (f"{head}# {version}\n" + config.plain(port, behind)).encode()})
+        in_force(lambda expected=version - 1: lb.metric("lb_reloads_total", result="done") == expected, f"version {version}")
+        with client.connect(port) as sock:
+            assert client.ask(sock) == b"ping"
+
+
+def test_watch_yes_waits_for_a_file_that_the_new_configuration_names(served):
+    """As when a ConfigMap arrives before its Secret."""
+    served.write(served.text, watch="yes")
+    served.reload()
+    served.write(served.text.replace("policy.lua", "new.lua"))
+    time.sleep(1)  # what the other volume takes
+    (served.live / "new.lua").write_text(TREASURY)
+    in_force(lambda: served.metric("lb_reloads_total", result="done") == 2, "the reload")
+    assert refusal(served.pki, served.port, "good").alert == 49
+    assert served.metric("lb_reloads_total", result="refused") == 0
 
 
 def test_watch_yes_refuses_a_broken_configuration_once_and_goes_on(served):
