@@ -169,7 +169,44 @@ static void refuse(struct work *work, const struct unit *unit, const struct prob
     }
 }
 
-/* All at once if they can; else each half by itself, so that one broken file among many costs few tries. */
+static bool names(const struct problems *problems, const char *path)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->list[i];
+        if (!problem->warning &&
+            (strstr(problem->text, path) || (problem->file && strcmp(problem->file, path) == 0)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_suspect(struct work *work, const struct unit *unit, const struct problems *problems)
+{
+    for (size_t i = 0; i < archive_count(work->old); i++)
+        if (work->changed[i] && root_of(work, i) == unit->root &&
+            names(problems, archive_at(work->old, i)->path))
+            return true;
+    return false;
+}
+
+/* Puts the units that the problems name behind the others; how many others there are. */
+static size_t sort_suspects(struct work *work, struct unit *first, size_t count,
+                            const struct problems *problems)
+{
+    struct unit *suspects = mem_new(count * sizeof(*suspects));
+    size_t others = 0, suspected = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_suspect(work, &first[i], problems))
+            suspects[suspected++] = first[i];
+        else
+            first[others++] = first[i];
+    memcpy(first + others, suspects, suspected * sizeof(*suspects));
+    free(suspects);
+    return others;
+}
+
+/* All at once if they can; else those without a fault first, or each half by itself, so that one broken file
+ * among many costs few tries. */
 static void try(struct work *work, struct unit *first, size_t count)
 {
     struct problems problems = {0};
@@ -179,8 +216,11 @@ static void try(struct work *work, struct unit *first, size_t count)
     } else if (count == 1) {
         refuse(work, first, &problems);
     } else {
-        try(work, first, count / 2);
-        try(work, first + count / 2, count - count / 2);
+        size_t others = sort_suspects(work, first, count, &problems);
+        if (others == 0 || others == count)
+            others = count / 2;
+        try(work, first, others);
+        try(work, first + others, count - others);
     }
     problems_free(&problems);
 }

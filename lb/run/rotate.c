@@ -12,7 +12,8 @@
 #include "lb/run/master.h"
 #include "lb/run/watch.h"
 
-#define NAMES_MAX 4096 /* bytes of files' names in one line of the log */
+#define NAMES_MAX  4096 /* bytes of files' names in one line of the log */
+#define NAMES_TOLD 16   /* files */
 
 static const unsigned pauses_ms[] = {500, 1000, 2000}; /* before what does not fit is tried again */
 
@@ -97,10 +98,12 @@ static void tell_rotated(struct master *master, const struct renewal *renewal)
     char names[NAMES_MAX], line[1024];
     struct text text;
     text_init(&text, names, sizeof(names));
-    for (size_t i = 0; i < renewal->taken_count; i++) {
+    for (size_t i = 0; i < renewal->taken_count && i < NAMES_TOLD; i++) {
         text_adds(&text, i > 0 ? ", " : "");
         text_adds(&text, renewal->taken[i]);
     }
+    if (renewal->taken_count > NAMES_TOLD)
+        text_addf(&text, " and %zu more", renewal->taken_count - NAMES_TOLD);
     for (size_t i = 0; i < renewal->warnings.count; i++) {
         problems_format(&renewal->warnings, i, line, sizeof(line));
         if (is_about(&renewal->warnings.list[i], renewal))

@@ -74,11 +74,11 @@ def refused(lb):
 
 
 def wait_refused(lb, named, count=1):
-    """The refusal's line, once it was counted."""
+    """Until so many were counted, and the log names it."""
     until(lambda: refused(lb) == count, lambda: f"{count} refusals in\n{lb.log_text()[-3000:]}")
-    lines = [line["event"] for line in lb.events("rotation refused: ")]
-    assert any(named in line and line.endswith("; the old one stays") for line in lines), lines
-    return lines
+    until(lambda: any(named in line["event"] and line["event"].endswith("; the old one stays")
+                      for line in lb.events("rotation refused: ")),
+          lambda: f"{named} in\n{lb.log_text()[-3000:]}")
 
 
 def more_revoked(pki, name="more.crl"):
@@ -277,8 +277,7 @@ WAYS = [by_rename, in_place, key_first_and_the_certificate_later, with_the_whole
 def test_a_new_pair_is_shown_to_new_clients(served, way):
     way(served, served.pki["server-ecdsa-new"])
     in_force(lambda: shown(served) == leaf(served.pki, "server-ecdsa-new"), "the new certificate")
-    until(lambda: served.events("rotated: "), "the event")
-    told = served.events("rotated: ")[-1]["event"]
+    told = served.wait_event("rotated: ")[-1]["event"]
     assert re.search(r"server\.(pem|key).*; generation \d+ serves new connections$", told), told
     assert refused(served) == 0
     assert not served.events("rotation refused: ")
@@ -451,7 +450,7 @@ def test_a_touched_file_makes_no_generation(served):
     replace(served.live / "policy.lua", TREASURY)
     in_force(lambda: done(served) == 1, "the change that follows")
     assert generation(served) == 2
-    told = served.events("rotated: ")
+    told = served.wait_event("rotated: ")
     assert len(told) == 1 and "server" not in told[0]["event"] and "ca.pem" not in told[0]["event"], told
 
 
@@ -478,7 +477,7 @@ def test_what_a_reload_has_read_already_is_not_rotated_again(served):
     replace(served.live / "crl.pem", more_revoked(served.pki))
     in_force(lambda: is_revoked(served), "the list that follows")
     assert done(served) == 1
-    assert "policy.lua" not in served.events("rotated: ")[0]["event"]
+    assert "policy.lua" not in served.wait_event("rotated: ")[0]["event"]
 
 
 # --- the configuration itself ---------------------------------------------------------------------------------------------
@@ -572,7 +571,7 @@ def test_watch_yes_refuses_a_broken_configuration_once_and_goes_on(served):
     served.reload()
     served.write(served.text + "what is this\n")
     until(lambda: served.metric("lb_reloads_total", result="refused") == 1, "the refusal")
-    assert len(served.events("reload refused")) == 1
+    assert len(served.wait_event("reload refused")) == 1
     assert client.echoes(served.pki, served.port, "good")
     served.write(served.text + "# better\n")
     in_force(lambda: served.metric("lb_reloads_total", result="done") == 2, "the reload")
