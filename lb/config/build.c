@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lb/base/memory.h"
+#include "lb/config/archive.h"
 #include "lb/config/backend_section.h"
 #include "lb/config/values.h"
 
@@ -142,6 +143,7 @@ void config_destroy(struct config *config)
         backend_tls_free(&config->backend_tls[i], config->backends[i].member_count);
         free_backend(&config->backends[i]);
     }
+    archive_free(config->archive);
     free(config->files);
     free(config->listeners);
     free(config->backends);

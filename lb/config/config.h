@@ -23,6 +23,10 @@
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 
+/* Which changes on disk take effect by themselves. */
+enum watch_what { WATCH_NOTHING, WATCH_FILES, WATCH_CONFIGURATION }; /* the last: the files, too */
+
+struct archive;
 struct listener_state; /* counters across snapshots: lb/proxy */
 
 struct bind {
@@ -114,6 +118,7 @@ struct config {
     atomic_uint refs;
     char **files; /* as read, in order */
     size_t file_count;
+    struct archive *archive; /* all files it was made of, these included; sealed */
 
     uint64_t workers;         /* at least 1, resolved from auto */
     uint64_t max_connections; /* 0: as the file-descriptor limit allows */
@@ -124,6 +129,7 @@ struct config {
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;
+    enum watch_what watch;
 
     struct listener *listeners;
     size_t listener_count;
@@ -137,6 +143,11 @@ struct config {
  * thread is checked: files readable, certificate and key fit (a context is made), scripts compile and define
  * a hook (a state is made), names known, binds unique. */
 struct config *config_load(const char *const *paths, size_t count, struct problems *problems);
+
+/* From the same text as `before`, which still says where everything is; its other files are those of
+ * `archive`, which becomes the snapshot's, or is freed. Nothing is looked up in the network. */
+struct config *config_load_again(const struct config *before, struct archive *archive,
+                                 struct problems *problems);
 struct config *config_hold(struct config *config);
 void config_drop(struct config *config);
 

@@ -34,6 +34,11 @@ static const struct choice formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}, 
 static const struct choice levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 
+static const struct choice watches[] = {{"no", WATCH_NOTHING},
+                                        {"files", WATCH_FILES},
+                                        {"yes", WATCH_CONFIGURATION},
+                                        {NULL, 0}};
+
 #define RESPOND_INSTEAD "write 'protocol = http' and 'route = -> respond=200:TEXT'"
 
 static const struct choice protocols[] = {{"tcp", PROTOCOL_TCP},
@@ -98,6 +103,10 @@ const struct key keys[] = {
      HELP("`json`: one object on each line.")},
     {SECTION_GLOBAL, "log-level", CHOICE(levels), GLOBAL(log_level), .fallback = "info",
      HELP("The least important events that are still logged.")},
+    {SECTION_GLOBAL, "watch", CHOICE(watches), GLOBAL(watch), .fallback = "files",
+     HELP("What takes effect without a reload when it changes on disk. `files`: certificates, keys, CAs, "
+          "revocation lists, scripts and error pages; one that does not fit is refused, and the old one "
+          "stays. `yes`: the configuration itself, too. `no`: nothing.")},
 
     {SECTION_LISTENER, "bind", OWN(value_bind, "addresses, separated by commas"), .flags = KEY_REPEAT,
      HELP("Required. Where clients connect: `127.0.0.1:8443`, `[::1]:8443`, `*:8443` (all of IPv4), "

@@ -166,6 +166,9 @@ static void write_process(struct master *master, FILE *out)
     head(out, "lb_reloads_total", "counter", "Reloads by result.");
     fprintf(out, "lb_reloads_total{result=\"done\"} %llu\n", master->reloads_done);
     fprintf(out, "lb_reloads_total{result=\"refused\"} %llu\n", master->reloads_refused);
+    head(out, "lb_rotations_total", "counter", "Changed files that took effect without a reload, by result.");
+    fprintf(out, "lb_rotations_total{result=\"done\"} %llu\n", master->rotations_done);
+    fprintf(out, "lb_rotations_total{result=\"refused\"} %llu\n", master->rotations_refused);
     head(out, "lb_generation", "gauge", "The configuration that serves new connections, counted from 1.");
     fprintf(out, "lb_generation %u\n", master->snapshots.last_number);
     head(out, "lb_generations", "gauge", "Configurations that still have connections, the newest included.");

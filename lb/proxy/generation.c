@@ -7,6 +7,7 @@
 #include "lb/base/rate.h"
 #include "lb/base/text.h"
 #include "lb/base/version.h"
+#include "lb/config/archive.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/server_tls.h"
 #include "lb/tls/context.h"
@@ -64,6 +65,18 @@ static bool script_rate(void *context, struct slice key, unsigned limit, uint64_
                                                    limit, window_ms, (uint64_t)(clock_us() / 1000));
 }
 
+/* What the checks have read, and no file that has changed since. */
+static bool script_read(void *context, const char *path, const char *folder, struct slice *bytes,
+                        const char **why)
+{
+    const struct service *service = context;
+    const struct archived *file = archive_find(service->generation->config->archive, ARCHIVE_SCRIPT, path);
+    (void)folder;
+    *bytes = slice_make(file ? file->data : NULL, file ? file->len : 0);
+    *why = file ? file->why : "it was not asked for when the configuration was loaded";
+    return file && file->data;
+}
+
 static bool make_script(struct service *service, struct problems *problems)
 {
     const struct listener *listener = service->listener;
@@ -75,6 +88,7 @@ static bool make_script(struct service *service, struct problems *problems)
         .has_backend = script_has_backend,
         .has_server = script_has_server,
         .rate = script_rate,
+        .read = script_read,
         .version = LB_VERSION,
     };
     if (!listener->script.path)
