@@ -42,13 +42,15 @@ static void apply_section(struct section *section, void *object, struct problems
 
 static void free_tls(struct tls_settings *tls)
 {
-    struct tls_file *files[] = {&tls->certificate, &tls->key, &tls->client_ca, &tls->client_crl};
+    struct tls_file *files[] = {&tls->certificate, &tls->key, &tls->client_ca, &tls->client_crl,
+                                &tls->ocsp_signer};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         free(files[i]->path);
         if (files[i]->data)
             explicit_bzero(files[i]->data, files[i]->len); /* one of them is a private key */
         free(files[i]->data);
     }
+    free(tls->ocsp_url);
     free(tls->ciphers);
     free(tls->groups);
     free(tls->alpn);

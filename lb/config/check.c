@@ -64,6 +64,23 @@ static void check_keys(struct checker *checker, const struct subject *subject)
     }
 }
 
+/* Of those that stand in the section itself. */
+static void check_ocsp(struct checker *checker, const struct subject *subject)
+{
+    static const char *const names[] = {"ocsp-timeout", "ocsp-url", "ocsp-signer"};
+    const struct tls_settings *tls = &subject->listener->tls;
+    if (!check_wants_clients(subject->listener) || tls->ocsp != OCSP_OFF ||
+        check_refused(subject->origin, "ocsp"))
+        return;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct entry *entry = section_entry(subject->origin->section, names[i]);
+        if (entry)
+            problems_add(checker->problems, entry->place,
+                         "'%s' has no effect with ocsp = off: set ocsp = soft or hard, or remove it",
+                         entry->name);
+    }
+}
+
 static void check_tls(struct checker *checker, const struct subject *subject)
 {
     const struct tls_settings *tls = &subject->listener->tls;
@@ -199,6 +216,7 @@ static void check_listeners(struct checker *checker)
         check_binds(checker, i);
         check_keys(checker, &subject);
         check_tls(checker, &subject);
+        check_ocsp(checker, &subject);
         check_targets(checker, &subject);
     }
 }

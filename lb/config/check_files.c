@@ -6,6 +6,7 @@
 #include "lb/config/files.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
+#include "lb/tls/ocsp_signer.h"
 
 static struct place line_of(const struct listener *listener, const struct tls_file *file)
 {
@@ -34,6 +35,13 @@ static bool load_pair(struct listener *listener, struct problems *problems)
     return true;
 }
 
+static bool load_signer(struct listener *listener, struct problems *problems)
+{
+    struct tls_file *signer = &listener->tls.ocsp_signer;
+    return !signer->path || (load(listener, signer, "the OCSP signer", problems) &&
+                             ocsp_signer_load(signer, line_of(listener, signer), problems));
+}
+
 static bool tls_settings_refused(const struct section *section, const struct section *defaults)
 {
     const struct section *both[] = {section, defaults};
@@ -59,6 +67,7 @@ static void check_context(struct listener *listener, const struct origin *origin
     bool loaded = !tls->certificate.path || load_pair(listener, problems);
     loaded = load(listener, &tls->client_ca, "the client CA", problems) && loaded;
     loaded = load(listener, &tls->client_crl, "the revocation list", problems) && loaded;
+    loaded = load_signer(listener, problems) && loaded;
     if (complete && loaded && !tls_settings_refused(origin->section, origin->defaults))
         tls_context_free(tls_context_new(tls, listener->place, problems));
 }

@@ -4,6 +4,7 @@
 
 #include "lb/base/memory.h"
 #include "lb/base/units.h"
+#include "lb/base/url.h"
 #include "lb/config/config.h"
 #include "lb/config/values.h"
 #include "lb/tls/context.h"
@@ -72,6 +73,23 @@ bool value_client_ca(const struct setting *setting, void *object)
 bool value_client_crl(const struct setting *setting, void *object)
 {
     return one_path(setting, &((struct listener *)object)->tls.client_crl);
+}
+
+bool value_ocsp_signer(const struct setting *setting, void *object)
+{
+    return one_path(setting, &((struct listener *)object)->tls.ocsp_signer);
+}
+
+bool value_ocsp_url(const struct setting *setting, void *object)
+{
+    struct listener *listener = object;
+    struct http_url url;
+    const char *why;
+    if (!http_url_parse(slice_of(setting->value), &url, &why))
+        return value_refuse(setting, why);
+    free(listener->tls.ocsp_url);
+    listener->tls.ocsp_url = mem_copy(setting->value);
+    return true;
 }
 
 /* NULL `names` allows any. */

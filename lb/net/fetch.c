@@ -272,7 +272,7 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
     release(fetch);
 }
 
-static bool is_numeric(struct fetch *fetch, const struct fetch_url *url)
+static bool is_numeric(struct fetch *fetch, const struct http_url *url)
 {
     int port = atoi(url->port);
     if (uv_ip4_addr(url->host, port, &fetch->address.in) != 0 &&
@@ -283,7 +283,7 @@ static bool is_numeric(struct fetch *fetch, const struct fetch_url *url)
     return true;
 }
 
-static void look_up(struct fetch *fetch, const struct fetch_url *url)
+static void look_up(struct fetch *fetch, const struct http_url *url)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     if (is_numeric(fetch, url)) {
@@ -303,12 +303,12 @@ static void look_up(struct fetch *fetch, const struct fetch_url *url)
 
 /* ---- the beginning ---- */
 
-static size_t head_size(const struct fetch_url *url)
+static size_t head_size(const struct http_url *url)
 {
     return 256 + strlen(url->target) + strlen(url->authority);
 }
 
-static struct fetch *allocate(const struct fetch_url *url, const char *type, struct slice body)
+static struct fetch *allocate(const struct http_url *url, const char *type, struct slice body)
 {
     static const struct http_limits limits = {.header_bytes = 16384, .header_count = 100, .uri_bytes = 16384};
     size_t room = head_size(url) + strlen(type);
@@ -329,7 +329,7 @@ static struct fetch *allocate(const struct fetch_url *url, const char *type, str
     return NULL;
 }
 
-struct fetch *fetch_post(uv_loop_t *loop, const struct fetch_url *url, const char *type, struct slice body,
+struct fetch *fetch_post(uv_loop_t *loop, const struct http_url *url, const char *type, struct slice body,
                          uint64_t timeout_ms, fetch_done *done, void *context)
 {
     struct fetch *fetch = allocate(url, type, body);

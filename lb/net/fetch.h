@@ -8,19 +8,9 @@
 
 #include <uv.h>
 
-#include "lb/base/slice.h"
+#include "lb/base/url.h"
 
-enum { FETCH_ANSWER_MAX = 64 * 1024, FETCH_URL_MAX = 2048, FETCH_HOST_MAX = 255 };
-
-struct fetch_url {
-    char host[FETCH_HOST_MAX + 1];          /* without brackets */
-    char authority[FETCH_HOST_MAX + 1 + 8]; /* as Host has it */
-    char port[6];
-    char target[FETCH_URL_MAX + 1]; /* "/path?query" */
-};
-
-/* False: it is no http:// URL that can be asked; *why is constant text. */
-bool fetch_url_parse(struct slice url, struct fetch_url *out, const char **why);
+enum { FETCH_ANSWER_MAX = 64 * 1024 };
 
 struct fetch;
 
@@ -29,7 +19,7 @@ struct fetch;
 typedef void fetch_done(void *context, struct slice body, const char *why);
 
 /* NULL: out of memory or descriptors. */
-struct fetch *fetch_post(uv_loop_t *loop, const struct fetch_url *url, const char *type, struct slice body,
+struct fetch *fetch_post(uv_loop_t *loop, const struct http_url *url, const char *type, struct slice body,
                          uint64_t timeout_ms, fetch_done *done, void *context);
 
 /* Before `done`, which will not be called then. */

@@ -7,6 +7,7 @@
 
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/proxy/steps.h"
 
 /* How long a refused client may take to read the alert and go. */
@@ -350,6 +351,7 @@ void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *t
     if (conn->state == CONN_CLOSING || conn->state == CONN_REFUSE)
         return;
     settle(conn, reason);
+    ocsp_leave(conn);
     if (text && !conn->decision.text)
         conn->decision.text = strdup(text);
     if (alert)

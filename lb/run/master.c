@@ -10,8 +10,10 @@
 #include "lb/base/version.h"
 #include "lb/run/descriptors.h"
 #include "lb/run/sockets.h"
+#include "lb/tls/ocsp_cache.h"
 
 #define RATE_ENTRIES 65536 /* keys that scripts may count at the same time */
+#define OCSP_ENTRIES 65536 /* certificates of clients that OCSP has answered about */
 
 static void print_problems(const struct problems *problems)
 {
@@ -197,6 +199,7 @@ static void clean_up(struct master *master)
         sockets_unlink(config, NULL);
     snapshots_free(&master->snapshots);
     rate_table_free(master->shared.rates);
+    ocsp_cache_free(master->shared.answers);
     mailbox_free(&master->mailbox);
     uv_loop_close(&master->loop);
     if (master->sink)
@@ -225,6 +228,7 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
         return EXIT_CANNOT_RUN;
     }
     master.shared.rates = rate_table_new(RATE_ENTRIES);
+    master.shared.answers = ocsp_cache_new(OCSP_ENTRIES);
     prepare_loop(&master);
     bool good = start(&master, config, &problems);
     problems_free(&problems);

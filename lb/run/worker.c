@@ -9,6 +9,7 @@
 #include "lb/base/thread.h"
 #include "lb/net/acceptor.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/ocsp.h"
 
 /* One listening address of this worker. */
 struct door {
@@ -283,6 +284,7 @@ static void read_stop(struct letter *letter, void *owner)
     if (worker->proxy.current)
         generation_drop_pool(worker->proxy.current);
     http_thread_close(&worker->proxy);
+    ocsp_close(&worker->proxy);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     mailbox_close(&worker->mailbox);
     net_thread_close(&worker->proxy.net);
@@ -315,6 +317,7 @@ static bool prepare(struct worker *worker)
         return false;
     wheel_init(&proxy->wheel, uv_now(&worker->loop));
     proxy->active = &worker->shared->connections;
+    proxy->answers = worker->shared->answers;
     proxy->ended = worker->shared->conn_ended;
     proxy->exchanged = worker->shared->exchanged;
     proxy->gone = on_gone;

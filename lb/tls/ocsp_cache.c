@@ -35,17 +35,18 @@ static bool add(wc_Sha256 *hash, struct slice part)
            wc_Sha256Update(hash, (const byte *)part.data, (word32)part.len) == 0;
 }
 
-struct ocsp_key ocsp_key_of(const struct ocsp_subject *subject, struct slice url)
+bool ocsp_key_of(const struct ocsp_subject *subject, struct slice url, struct ocsp_key *out)
 {
     static const struct slice nobody = {"", 0};
-    struct ocsp_key key = {{0}};
     wc_Sha256 hash;
-    if (wc_InitSha256(&hash) == 0 && add(&hash, subject->issuer->spki) &&
-        add(&hash, subject->issuer->subject) && add(&hash, subject->certificate->serial) &&
-        add(&hash, subject->signer ? subject->signer->der : nobody) && add(&hash, url))
-        wc_Sha256Final(&hash, key.bytes);
+    if (wc_InitSha256(&hash) != 0)
+        return false;
+    bool good = add(&hash, subject->issuer->spki) && add(&hash, subject->issuer->subject) &&
+                add(&hash, subject->certificate->serial) &&
+                add(&hash, subject->signer ? subject->signer->der : nobody) && add(&hash, url) &&
+                wc_Sha256Final(&hash, out->bytes) == 0;
     wc_Sha256Free(&hash);
-    return key;
+    return good;
 }
 
 struct ocsp_cache *ocsp_cache_new(size_t entries)
@@ -117,6 +118,7 @@ void ocsp_cache_put(struct ocsp_cache *cache, const struct ocsp_key *key, enum o
 {
     struct shard *shard;
     struct entry *entry = place_for(lock_set(cache, key, &shard), key);
-    *entry = (struct entry){*key, known, until};
+    if (known != OCSP_NO_ANSWER || entry->until < until || !same(&entry->key, key))
+        *entry = (struct entry){*key, known, until};
     pthread_mutex_unlock(&shard->mutex);
 }

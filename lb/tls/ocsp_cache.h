@@ -14,8 +14,8 @@ struct ocsp_key {
 };
 
 /* Of the certificate and its issuer's key; and of who may answer (ocsp-signer, ocsp-url), for what one
- * listener believes another may not. */
-struct ocsp_key ocsp_key_of(const struct ocsp_subject *subject, struct slice url);
+ * listener believes another may not. False: it cannot be made. */
+bool ocsp_key_of(const struct ocsp_subject *subject, struct slice url, struct ocsp_key *out);
 
 enum ocsp_known {
     OCSP_NOT_KNOWN,     /* ask */
@@ -34,7 +34,8 @@ struct ocsp_cache;
 struct ocsp_cache *ocsp_cache_new(size_t entries); /* room for at least so many; 48 bytes each */
 void ocsp_cache_free(struct ocsp_cache *cache);    /* NULL is fine */
 
-/* Any thread; holds a lock of one of many shards for some 100 ns. `now`: unix seconds. */
+/* Any thread; holds a lock of one of many shards for some 100 ns. `now` and `until`: unix seconds. That there
+ * was no answer takes no answer's place that lasts longer. */
 enum ocsp_known ocsp_cache_get(struct ocsp_cache *cache, const struct ocsp_key *key, int64_t now);
 void ocsp_cache_put(struct ocsp_cache *cache, const struct ocsp_key *key, enum ocsp_known known,
                     int64_t until);

@@ -4,10 +4,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lb/base/slice.h"
 
 enum tls_mode { TLS_OFF, TLS_ONE_WAY, TLS_MUTUAL_OPTIONAL, TLS_MUTUAL };
+enum ocsp_mode { OCSP_OFF, OCSP_SOFT, OCSP_HARD };
 enum tls_version { TLS_1_2 = 12, TLS_1_3 = 13 };
 
 /* A file as it was read at load; contexts are made from these bytes, never from the path. */
@@ -25,6 +27,10 @@ struct tls_settings {
     struct tls_file key;         /* PEM; the same file as the certificate is allowed */
     struct tls_file client_ca;   /* PEM, one or more */
     struct tls_file client_crl;  /* PEM (one or more in the file) or DER; optional */
+    enum ocsp_mode ocsp;         /* whether the clients' certificates are asked about: see lb/proxy/ocsp.h */
+    uint64_t ocsp_timeout_ms;    /* for one question */
+    char *ocsp_url;              /* http://, in place of the one in the certificate; NULL: that one */
+    struct tls_file ocsp_signer; /* one certificate that may answer too; DER once it is loaded */
     bool crl_required;           /* a CA of the chain without a current CRL refuses */
     unsigned verify_depth;       /* intermediates allowed between leaf and anchor */
     char *ciphers;               /* names separated by ':'; NULL: the default list */

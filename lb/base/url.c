@@ -1,9 +1,9 @@
+#include "lb/base/url.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-
-#include "lb/net/fetch.h"
 
 static const char NOT_HTTP[] = "it begins with no http://";
 
@@ -23,7 +23,7 @@ static size_t until_any(struct slice text, const char *stops)
     return at;
 }
 
-static bool take_port(struct slice port, struct fetch_url *out)
+static bool take_port(struct slice port, struct http_url *out)
 {
     unsigned long number = 0;
     for (size_t i = 0; i < port.len; i++) {
@@ -42,10 +42,10 @@ static bool is_host(struct slice host, bool literal)
     for (size_t i = 0; i < host.len; i++)
         if (!isalnum((unsigned char)host.data[i]) && !strchr(literal ? ":." : "-._", host.data[i]))
             return false;
-    return host.len > 0 && host.len <= FETCH_HOST_MAX - 2;
+    return host.len > 0 && host.len <= URL_HOST_MAX - 2;
 }
 
-static bool take_authority(struct slice authority, struct fetch_url *out)
+static bool take_authority(struct slice authority, struct http_url *out)
 {
     struct slice host = authority;
     bool literal = authority.len > 0 && authority.data[0] == '[';
@@ -61,11 +61,11 @@ static bool take_authority(struct slice authority, struct fetch_url *out)
     return take_port(port, out);
 }
 
-bool fetch_url_parse(struct slice url, struct fetch_url *out, const char **why)
+bool http_url_parse(struct slice url, struct http_url *out, const char **why)
 {
     static const char scheme[] = "http://";
     size_t begin = sizeof scheme - 1;
-    *why = url.len > FETCH_URL_MAX                                         ? "it has more than 2048 bytes"
+    *why = url.len > URL_MAX                                               ? "it has more than 2048 bytes"
            : url.len <= begin || strncasecmp(url.data, scheme, begin) != 0 ? NOT_HTTP
            : !is_plain(url) ? "it holds a blank, a control or a character that is not ASCII"
                             : NULL;
