@@ -21,5 +21,6 @@ struct tls_context {
 };
 
 void context_hold(struct tls_context *context);
+int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
 
 #endif
