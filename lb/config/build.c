@@ -4,6 +4,7 @@
 
 #include "lb/base/memory.h"
 #include "lb/config/values.h"
+#include "lb/tls/staple.h"
 
 static const char built_in[] =
     "built-in default"; /* a place for what no file says; nothing is ever wrong there */
@@ -64,7 +65,9 @@ static void free_tls(struct tls_settings *tls)
     for (size_t i = 0; i < tls->pair_count; i++) {
         free_file(&tls->pairs[i].certificate);
         free_file(&tls->pairs[i].key);
+        staple_drop(tls->pairs[i].staple);
     }
+    free_file(&tls->staple);
     free(tls->pairs);
     free_clients(tls);
     free(tls->ciphers);

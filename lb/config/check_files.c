@@ -5,6 +5,7 @@
 #include "lb/config/check.h"
 #include "lb/config/files.h"
 #include "lb/config/folders.h"
+#include "lb/config/staples.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
 #include "lb/tls/ocsp_signer.h"
@@ -103,6 +104,8 @@ static void check_tls_files(struct listener *listener, const struct origin *orig
     if (tls->mode == TLS_OFF)
         return;
     bool loaded = load_pairs(listener, problems);
+    if (loaded)
+        loaded = check_staples(listener, problems);
     loaded = load_clients(listener, problems) && loaded;
     if (is_complete(tls) && loaded && !tls_settings_refused(origin->section, origin->defaults))
         try_contexts(listener, problems);

@@ -118,6 +118,15 @@ const struct key keys[] = {
           "all other names. The same name may have certificates with different kinds of key. A folder stands "
           "for each `*.pem` and `*.crt` in it, with its key in it or beside it as `*.key`. Paths without "
           "blanks, at most 16 MB.")},
+    {SECTION_LISTENER, "ocsp-staple", OWN(value_ocsp_staple, "auto, off, fetch or a path without blanks"),
+     .flags = KEY_FOR_TLS, .fallback = "auto",
+     HELP(
+         "The OCSP response that clients get along with the certificate. A path: DER, of a listener with one "
+         "certificate. `auto`: the file `CHAIN.pem.ocsp` or `CHAIN.ocsp` beside each certificate "
+         "`CHAIN.pem`, "
+         "where there is one. `fetch`: the responder that the certificate names is asked, in the background "
+         "and in time for the next one. It is checked first, for which the issuer must follow the "
+         "certificate in its file; one that has ended is never sent.")},
     {SECTION_LISTENER, "strict-sni", .type = VALUE_BOOL, LISTENER(tls.strict_sni), .fallback = "no",
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
      HELP("`yes`: clients that ask for a name which no certificate has, or for none, are refused "

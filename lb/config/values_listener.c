@@ -100,6 +100,20 @@ bool value_ocsp_signer(const struct setting *setting, void *object)
     return one_path(setting, &((struct listener *)object)->tls.ocsp_signer);
 }
 
+bool value_ocsp_staple(const struct setting *setting, void *object)
+{
+    static const char *const names[] = {"auto", "off", "fetch"};
+    static const enum staple_mode modes[] = {STAPLE_AUTO, STAPLE_OFF, STAPLE_FETCH};
+    struct tls_settings *tls = &((struct listener *)object)->tls;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(setting->value, names[i]) == 0) {
+            tls->staple_mode = modes[i];
+            return true;
+        }
+    tls->staple_mode = STAPLE_FILE;
+    return one_path(setting, &tls->staple);
+}
+
 bool value_ocsp_url(const struct setting *setting, void *object)
 {
     struct listener *listener = object;

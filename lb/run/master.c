@@ -37,6 +37,7 @@ static void close_handles(struct master *master)
     uv_close((uv_handle_t *)&master->sweep, NULL);
     mailbox_close(&master->mailbox);
     checker_close(master->checker);
+    stapler_close(master->stapler);
     master->hooks->ending(master, master->hooks->context);
 }
 
@@ -136,6 +137,7 @@ static void prepare_loop(struct master *master)
     uv_timer_init(&master->loop, &master->sweep);
     master->deadline.data = master->sweep.data = master;
     master->checker = checker_new(&master->loop, master->log);
+    master->stapler = stapler_new(&master->loop, master->log);
 }
 
 static bool start_workers(struct master *master, size_t count, const char **why)

@@ -9,6 +9,7 @@
 #include "lb/base/log.h"
 #include "lb/health/checker.h"
 #include "lb/run/snapshots.h"
+#include "lb/run/stapler.h"
 #include "lb/run/worker.h"
 
 enum exit_code { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 2, EXIT_CANNOT_RUN = 3 };
@@ -40,6 +41,7 @@ struct master {
     struct worker **workers;
     size_t worker_count, idle_workers;
     struct checker *checker;
+    struct stapler *stapler;
     unsigned long long reloads_done, reloads_refused;
     int64_t started_unix_ms;
     bool stopping, ended;

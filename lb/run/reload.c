@@ -71,6 +71,7 @@ bool master_publish(struct master *master, struct config *config, struct problem
     unsigned number = master->snapshots.last_number + 1;
     struct socket_set sockets;
     snapshots_attach(&master->snapshots, config);
+    stapler_attach(master->stapler, config);
     struct generation **generations = make_generations(master, config, number, problems);
     if (!generations || !sockets_open(&sockets, config, before, master->worker_count, problems)) {
         if (generations)
@@ -84,6 +85,7 @@ bool master_publish(struct master *master, struct config *config, struct problem
     if (before)
         sockets_unlink(before, config);
     checker_follow(master->checker, config);
+    stapler_follow(master->stapler, config);
     snapshots_add(&master->snapshots, config, number);
     master->snapshots.last_number = number;
     return true;
