@@ -180,6 +180,8 @@ static const char *judge_sent(const struct basic *basic, const struct ocsp_subje
     for (size_t i = 0; i < CERTIFICATES_MAX && list.len > 0; i++) {
         if (!der_take_whole(&list, DER_SEQUENCE, &der))
             return MALFORMED;
+        if (slice_equal(der, subject->issuer->der)) /* has had its turn */
+            continue;
         if (!certificate_open(der, &certificate, &ignored) || !is_responder(basic, &certificate))
             continue;
         why = judge_appointed(basic, &certificate, subject, now);

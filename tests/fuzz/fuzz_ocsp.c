@@ -1,5 +1,5 @@
-/* OCSP: a certificate, its issuer and a response, each with its length in two bytes before it. A response that
- * is believed must have said so in its own bytes: with any of them changed at its end it is not. */
+/* OCSP: a certificate, its issuer and a response, each with its length in two bytes before it. A response
+ * that is believed must have said so in its own bytes: with any of them changed at its end it is not. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -59,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             return 0;
     if (!certificate_open(pieces[0], &certificate, &why) || !certificate_open(pieces[1], &issuer, &why))
         return 0;
-    struct ocsp_subject plain = {&certificate, &issuer, NULL}, trusting = {&certificate, &issuer, &certificate};
+    struct ocsp_subject plain = {&certificate, &issuer, NULL},
+                        trusting = {&certificate, &issuer, &certificate};
     ask(&plain);
     answer(&plain, pieces[2]);
     answer(&trusting, pieces[2]);
