@@ -72,18 +72,13 @@ static void check_keys(struct checker *checker, const struct subject *subject)
     }
 }
 
-/* Of those that stand in the section itself. */
-static void check_ocsp(struct checker *checker, const struct subject *subject)
+void check_ocsp(const struct section *section, enum ocsp_mode mode, struct problems *problems)
 {
     static const char *const names[] = {"ocsp-timeout", "ocsp-url", "ocsp-signer"};
-    const struct tls_settings *tls = &subject->listener->tls;
-    if (!check_wants_clients(subject->listener) || tls->ocsp != OCSP_OFF ||
-        check_refused(subject->origin, "ocsp"))
-        return;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const struct entry *entry = section_entry(subject->origin->section, names[i]);
+    for (size_t i = 0; mode == OCSP_OFF && i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct entry *entry = section_entry(section, names[i]);
         if (entry)
-            problems_add(checker->problems, entry->place,
+            problems_add(problems, entry->place,
                          "'%s' has no effect with ocsp = off: set ocsp = soft or hard, or remove it",
                          entry->name);
     }
@@ -224,7 +219,8 @@ static void check_listeners(struct checker *checker)
         check_binds(checker, i);
         check_keys(checker, &subject);
         check_tls(checker, &subject);
-        check_ocsp(checker, &subject);
+        if (check_wants_clients(subject.listener) && !check_refused(subject.origin, "ocsp"))
+            check_ocsp(subject.origin->section, subject.listener->tls.ocsp, checker->problems);
         check_targets(checker, &subject);
     }
 }

@@ -3,6 +3,7 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/config/check.h"
+#include "lb/config/check_parts.h"
 #include "lb/config/files.h"
 #include "lb/config/folders.h"
 #include "lb/config/staples.h"
@@ -169,10 +170,13 @@ static bool check_policy_settings(const struct listener *policy, const struct se
                      "[certificate %s]: crl-required = yes needs 'client-crl = FILE', or every client is "
                      "refused",
                      policy->host);
-    if (!wants_clients(tls) && (says(section, "client-ca") || says(section, "client-crl")))
+    if (wants_clients(tls))
+        check_ocsp(section, tls->ocsp, problems);
+    if (!wants_clients(tls) && (says(section, "client-ca") || says(section, "client-crl") ||
+                                says(section, "ocsp") || says(section, "ocsp-url")))
         problems_add(
             problems, section->place,
-            "[certificate %s]: client-ca and client-crl have no effect with tls = one-way: set tls = "
+            "[certificate %s]: client-ca, client-crl and ocsp have no effect with tls = one-way: set tls = "
             "mutual",
             policy->host);
     return problems->errors == before;

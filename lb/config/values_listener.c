@@ -110,8 +110,10 @@ bool value_ocsp_staple(const struct setting *setting, void *object)
             tls->staple_mode = modes[i];
             return true;
         }
+    if (!one_path(setting, &tls->staple))
+        return false;
     tls->staple_mode = STAPLE_FILE;
-    return one_path(setting, &tls->staple);
+    return true;
 }
 
 bool value_ocsp_url(const struct setting *setting, void *object)
