@@ -36,6 +36,7 @@ struct http_thread;
 struct ocsp_cache;
 struct ocsp_desk;
 struct ocsp_question;
+struct reauthorizer;
 
 /* What the connections of one thread share. */
 struct proxy_thread {
@@ -47,6 +48,7 @@ struct proxy_thread {
     struct conn *first;         /* all of this thread */
     unsigned count;
     struct http_thread *http;
+    struct reauthorizer *reauthorizer;
     void (*ended)(struct proxy_thread *thread,
                   const struct conn *conn); /* once for each, when its outcome is settled */
     void (*exchanged)(struct proxy_thread *thread,
@@ -112,6 +114,8 @@ struct conn {
     struct authorize_facts *facts;
     struct ocsp_question *question; /* whose answer it waits for */
     struct conn *next_asking, **asking;
+    struct recheck *recheck;   /* lb/proxy/reauthorize.h; NULL: nothing is to be judged again */
+    struct lifetime *lifetime; /* lb/proxy/lifetime.h; NULL: no limit */
 };
 
 /* One row for each state. */

@@ -298,12 +298,12 @@ static void ask_responder(struct conn *conn, const struct inquiry *inquiry)
 }
 
 /* NULL, or why nobody can be asked about this certificate. */
-static const char *read_inquiry(const struct conn *conn, struct inquiry *out)
+static const char *read_inquiry(const struct conn *conn, const struct tls_settings *settings,
+                                struct inquiry *out)
 {
     const char *why;
     size_t count;
     const struct certificate *chain = chain_of(conn, &count);
-    const struct tls_settings *settings = settings_of(conn);
     *out = (struct inquiry){.settings = settings, .url = {"", 0}};
     if (count < 2)
         return "the certificate is itself one of client-ca: nobody answers for it";
@@ -321,7 +321,7 @@ static const char *read_inquiry(const struct conn *conn, struct inquiry *out)
 void ocsp_ask(struct conn *conn)
 {
     struct inquiry inquiry;
-    const char *why = read_inquiry(conn, &inquiry);
+    const char *why = read_inquiry(conn, settings_of(conn), &inquiry);
     if (why) {
         conclude(conn, OCSP_NO_ANSWER, inquiry.url, why);
         return;
@@ -331,6 +331,16 @@ void ocsp_ask(struct conn *conn)
         ask_responder(conn, &inquiry);
     else
         conclude(conn, known, inquiry.url, "no answer when it was asked a moment ago");
+}
+
+bool ocsp_known_revoked(const struct conn *conn, const struct service *service)
+{
+    const struct tls_settings *settings = &service->listener->tls;
+    struct inquiry inquiry;
+    size_t count;
+    return settings->ocsp != OCSP_OFF && chain_of(conn, &count) && count > 0 &&
+           !read_inquiry(conn, settings, &inquiry) &&
+           ocsp_cache_get(conn->thread->answers, &inquiry.key, clock_unix_ms() / 1000) == OCSP_KNOWN_REVOKED;
 }
 
 void ocsp_overdue(struct conn *conn)

@@ -16,6 +16,9 @@ bool ocsp_must_ask(const struct conn *conn);
 /* Ends with authorize_certified or authorize_uncertified, now or when the answer is there. */
 void ocsp_ask(struct conn *conn);
 
+/* Whether an answer that is there already, under the rules of `service`, revokes its certificate. */
+bool ocsp_known_revoked(const struct conn *conn, const struct service *service);
+
 /* The answer is not there although its time is over. */
 void ocsp_overdue(struct conn *conn);
 
