@@ -10,7 +10,7 @@
 #include "lb/tls/ocsp_cache.h"
 #include "lb/tls/path.h"
 
-enum { QUESTIONS_MAX = 128, OVERDUE_MS = 1000, TELL_MS = 1000, TEXT_MAX = 512 };
+enum { OVERDUE_MS = 1000, TELL_MS = 1000, TEXT_MAX = 512 };
 
 /* The questions that one thread has open. */
 struct ocsp_desk {
@@ -239,7 +239,7 @@ static struct ocsp_question *open_question(struct proxy_thread *thread, const st
 {
     struct ocsp_desk *desk = thread->ocsp;
     *why = "too many questions are open";
-    struct ocsp_question *question = desk->count < QUESTIONS_MAX ? allocate(thread, inquiry) : NULL;
+    struct ocsp_question *question = desk->count < OCSP_QUESTIONS_MAX ? allocate(thread, inquiry) : NULL;
     if (!question)
         return NULL;
     if (!send_question(question, inquiry->settings->ocsp_timeout_ms, why)) {

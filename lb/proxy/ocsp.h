@@ -10,6 +10,10 @@
 
 #include "lb/proxy/conn.h"
 
+/* Questions that one thread has open at a time, each with a connection of its own. Where they are used up
+ * there is no answer. */
+#define OCSP_QUESTIONS_MAX 128
+
 /* Whether the listener wants it, and the client has shown a certificate. */
 bool ocsp_must_ask(const struct conn *conn);
 
