@@ -78,18 +78,19 @@ struct slice ocsp_key_hash(enum ocsp_hash kind, const struct certificate *certif
 
 /* DER from its end to its beginning, so that lengths are known when they are written. */
 struct backwards {
-    char *start, *at;
+    char *bytes;
+    size_t at; /* where what is there begins */
     bool full;
 };
 
 static void put(struct backwards *out, struct slice bytes)
 {
-    if (out->full || (size_t)(out->at - out->start) < bytes.len) {
+    if (out->full || out->at < bytes.len) {
         out->full = true;
         return;
     }
     out->at -= bytes.len;
-    memcpy(out->at, bytes.data, bytes.len);
+    memcpy(out->bytes + out->at, bytes.data, bytes.len);
 }
 
 static void put_element(struct backwards *out, unsigned tag, struct slice content)
@@ -99,11 +100,11 @@ static void put_element(struct backwards *out, unsigned tag, struct slice conten
     put(out, slice_make(header, put_header(header, tag, content.len)));
 }
 
-/* Puts all since `end` into an element. */
-static void wrap(struct backwards *out, unsigned tag, const char *end)
+/* Puts all that is there into an element. */
+static void wrap(struct backwards *out, unsigned tag)
 {
     char header[HEADER_MAX];
-    put(out, slice_make(header, put_header(header, tag, (size_t)(end - out->at))));
+    put(out, slice_make(header, put_header(header, tag, OCSP_REQUEST_MAX - out->at)));
 }
 
 size_t ocsp_request(const struct ocsp_subject *subject, char out[OCSP_REQUEST_MAX])
@@ -111,8 +112,7 @@ size_t ocsp_request(const struct ocsp_subject *subject, char out[OCSP_REQUEST_MA
     unsigned char name[OCSP_HASH_MAX], key[OCSP_HASH_MAX];
     struct slice name_hash = ocsp_name_hash(OCSP_SHA1, subject->certificate->issuer, name);
     struct slice key_hash = ocsp_key_hash(OCSP_SHA1, subject->issuer, key);
-    char *end = out + OCSP_REQUEST_MAX;
-    struct backwards body = {.start = out, .at = end};
+    struct backwards body = {.bytes = out, .at = OCSP_REQUEST_MAX};
     if (name_hash.len != SHA1_BYTES || key_hash.len != SHA1_BYTES)
         return 0;
     put_element(&body, DER_INTEGER, subject->certificate->serial);
@@ -120,11 +120,11 @@ size_t ocsp_request(const struct ocsp_subject *subject, char out[OCSP_REQUEST_MA
     put_element(&body, DER_OCTET_STRING, name_hash);
     put(&body, SLICE_LITERAL("\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00")); /* SHA-1 */
     for (int depth = 0; depth < 5; depth++) /* CertID, Request, requestList, TBSRequest, OCSPRequest */
-        wrap(&body, DER_SEQUENCE, end);
+        wrap(&body, DER_SEQUENCE);
     if (body.full)
         return 0;
-    size_t len = (size_t)(end - body.at);
-    memmove(out, body.at, len);
+    size_t len = OCSP_REQUEST_MAX - body.at;
+    memmove(out, out + body.at, len);
     return len;
 }
 
