@@ -92,6 +92,8 @@ bool h2_respond(struct h2_stream *stream, const struct http_head *head, bool end
 
 /* Queues body bytes (copied as far as flow control holds them back) and gives how many are queued now. */
 size_t h2_write(struct h2_stream *stream, struct slice bytes);
+/* The same with h2_end, without trailers, in one: the last bytes need no frame after them that says so. */
+size_t h2_write_last(struct h2_stream *stream, struct slice bytes);
 size_t h2_queued(const struct h2_stream *stream);
 
 /* Our side is complete after what is queued; `trailers` may be NULL, and is copied. */

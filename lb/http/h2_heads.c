@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -228,14 +227,27 @@ void h2_pairs_free(struct h2_pairs *pairs)
         free(pairs->all);
 }
 
-/* nghttp2 reads both and copies them. */
-static void add(struct h2_pairs *pairs, struct slice name, struct slice value)
+/* nghttp2 copies the value, and a name that is not constant. */
+static void add(struct h2_pairs *pairs, struct slice name, struct slice value, uint8_t flags)
 {
     pairs->all[pairs->count++] = (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name.data,
                                               .value = (uint8_t *)(uintptr_t)value.data,
                                               .namelen = name.len,
                                               .valuelen = value.len,
-                                              .flags = NGHTTP2_NV_FLAG_NONE};
+                                              .flags = flags};
+}
+
+static void add_constant(struct h2_pairs *pairs, struct slice name, struct slice value)
+{
+    add(pairs, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+static void add_field(struct h2_pairs *pairs, const struct http_head *head, const struct http_field *field)
+{
+    if (field->exact && field->id != HEADER_OTHER)
+        add_constant(pairs, field_name_slice((enum field_id)field->id), head_value(head, field));
+    else
+        add(pairs, head_name(head, field), head_value(head, field), NGHTTP2_NV_FLAG_NONE);
 }
 
 /* What HTTP/2 has no place for stays here, should it come this far. */
@@ -257,7 +269,7 @@ static void add_fields(struct h2_pairs *pairs, const struct http_head *head)
 {
     for (unsigned i = 0; i < head->count; i++)
         if (belongs(&head->fields[i]))
-            add(pairs, head_name(head, &head->fields[i]), head_value(head, &head->fields[i]));
+            add_field(pairs, head, &head->fields[i]);
 }
 
 bool h2_pairs_request(struct h2_pairs *pairs, const struct http_head *head, struct slice path)
@@ -265,21 +277,28 @@ bool h2_pairs_request(struct h2_pairs *pairs, const struct http_head *head, stru
     struct slice scheme = head_text(head, head->scheme), authority = head_text(head, head->authority);
     if (!make_room(pairs, head->count + 4u))
         return false;
-    add(pairs, SLICE_LITERAL(":method"), head_text(head, head->method_text));
-    add(pairs, SLICE_LITERAL(":scheme"), scheme.len > 0 ? scheme : SLICE_LITERAL("http"));
+    add_constant(pairs, SLICE_LITERAL(":method"), head_text(head, head->method_text));
+    add_constant(pairs, SLICE_LITERAL(":scheme"), scheme.len > 0 ? scheme : SLICE_LITERAL("http"));
     if (authority.len > 0)
-        add(pairs, SLICE_LITERAL(":authority"), authority);
-    add(pairs, SLICE_LITERAL(":path"), path);
+        add_constant(pairs, SLICE_LITERAL(":authority"), authority);
+    add_constant(pairs, SLICE_LITERAL(":path"), path);
     add_fields(pairs, head);
     return true;
 }
 
-bool h2_pairs_response(struct h2_pairs *pairs, const struct http_head *head, char status[4])
+static void write_status(char digits[3], unsigned status)
+{
+    digits[0] = (char)('0' + status / 100 % 10);
+    digits[1] = (char)('0' + status / 10 % 10);
+    digits[2] = (char)('0' + status % 10);
+}
+
+bool h2_pairs_response(struct h2_pairs *pairs, const struct http_head *head, char status[3])
 {
     if (!make_room(pairs, head->count + 1u))
         return false;
-    snprintf(status, 4, "%03u", head->status % 1000);
-    add(pairs, SLICE_LITERAL(":status"), slice_make(status, 3));
+    write_status(status, head->status);
+    add_constant(pairs, SLICE_LITERAL(":status"), slice_make(status, 3));
     add_fields(pairs, head);
     return true;
 }

@@ -84,6 +84,7 @@ struct exchange {
     struct tried tried;
     unsigned tries;
     unsigned interims; /* 1xx answers passed on */
+    uint64_t whole; /* bytes after which the answer has nothing more, trailers included; 0: not known */
     size_t unsent;     /* what the client had still to take when the deadline was looked at last */
     bool fresh;        /* the next try is over a connection of its own */
     struct upstream_failure failure; /* of the last try */

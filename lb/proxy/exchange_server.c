@@ -186,6 +186,12 @@ static void interim(struct exchange *exchange, struct http_head *head)
         exchange_refuse(exchange, 502, REASON_ANSWER_INVALID, "the server sends interim answers without end");
 }
 
+/* Only a chunked answer has trailers in HTTP/1 (RFC 9112 section 7.1.2). */
+static uint64_t whole_of(const struct exchange *exchange, const struct http_head *head)
+{
+    return head->content_length > 0 && !exchange->backend->h2 ? (uint64_t)head->content_length : 0;
+}
+
 /* The answer's bytes are the client's from here on. */
 void exchange_pass_answer(struct exchange *exchange)
 {
@@ -196,6 +202,7 @@ void exchange_pass_answer(struct exchange *exchange)
     exchange->answer = NULL;
     exchange->answer_begun = true;
     exchange->status = head->status;
+    exchange->whole = whole_of(exchange, head);
     exchange_enter(exchange, tunnel ? EXCHANGE_TUNNEL : EXCHANGE_ANSWER);
     ops->head(exchange, head, ends);
     head_pool_give(&exchange->conn->thread->http->heads, head);
