@@ -9,6 +9,7 @@
 #define LB_HTTP_H2_H
 
 #include "lb/http/h1.h"
+#include "lb/http/h2_memory.h"
 
 struct h2_settings {
     bool server;
@@ -17,6 +18,7 @@ struct h2_settings {
     uint32_t session_window;   /* and on all together */
     struct http_limits limits; /* of each head and each trailer section */
     struct head_pool *heads;   /* where heads are taken from; outlives the session */
+    struct h2_memory *memory;  /* NULL, or where small blocks are taken from; outlives the session */
     size_t *held;              /* NULL, or counts the bytes that all sessions of a thread have queued */
 };
 

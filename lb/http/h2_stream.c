@@ -36,7 +36,7 @@ static void forget(struct h2_stream *stream)
 
 struct h2_stream *h2_stream_new(struct h2_session *session, int32_t id)
 {
-    struct h2_stream *stream = calloc(1, sizeof(*stream));
+    struct h2_stream *stream = h2_memory_take_zeroed(session->settings.memory, sizeof(*stream));
     if (!stream)
         return NULL;
     stream->session = session;
@@ -89,7 +89,7 @@ void h2_stream_drop(struct h2_stream *stream)
     head_pool_give(session->settings.heads, stream->head);
     head_pool_give(session->settings.heads, stream->trailers);
     free(stream->queue);
-    free(stream);
+    h2_memory_give(session->settings.memory, stream);
 }
 
 static void trouble(struct h2_session *session)

@@ -368,6 +368,7 @@ bool front_h2_start(struct http_conn *http)
         .session_window = SESSION_WINDOW,
         .limits = listener->limits,
         .heads = &conn->thread->http->heads,
+        .memory = &conn->thread->http->memory,
         .held = &conn->thread->net.held,
     };
     http->h2 = h2_new(&settings, &h2_front_events, http);

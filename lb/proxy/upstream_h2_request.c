@@ -154,6 +154,7 @@ static bool begin(struct h2_link *link, struct pool_server *home, const struct m
         .session_window = SESSION_WINDOW,
         .limits = {ANSWER_HEADER_BYTES, ANSWER_HEADER_COUNT, ANSWER_HEADER_BYTES},
         .heads = home->pool->thread->heads,
+        .memory = home->pool->thread->memory,
         .held = &home->pool->thread->net->held,
     };
     link->session = h2_new(&settings, &h2_session_events, link);
