@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lb/base/clock.h"
 #include "lb/proxy/exchange.h"
 #include "lb/proxy/http.h"
 
@@ -29,7 +28,7 @@ static void send_request(struct exchange *exchange)
     struct slice body = slice_make(exchange->body.bytes, exchange->body.len);
     struct slice path = head_text(exchange->request, exchange->path);
     bool ends = !has_body(exchange);
-    exchange->connected_us = exchange->connected_us ? exchange->connected_us : clock_us();
+    exchange->connected_us = exchange->connected_us ? exchange->connected_us : exchange_clock(exchange);
     exchange_enter(exchange, EXCHANGE_WAIT);
     enum stream_written wrote = upstream_request(exchange->upstream, exchange->request, path, body, ends);
     exchange->request_sent = ends;
@@ -230,7 +229,7 @@ static bool pass_body(struct exchange *exchange, struct slice bytes)
 
 static void final_head(struct exchange *exchange, struct http_head *head, bool ends)
 {
-    exchange->first_us = clock_us();
+    exchange->first_us = exchange_clock(exchange);
     exchange->answer = head;
     exchange->status = head->status;
     exchange->server_ended = ends;
@@ -466,7 +465,7 @@ static bool forward(struct exchange *exchange)
 
 void exchange_server_start(struct exchange *exchange)
 {
-    exchange->opened_us = clock_us();
+    exchange->opened_us = exchange_clock(exchange);
     if (forward(exchange))
         try_next(exchange);
     else
