@@ -69,12 +69,9 @@ static bool take_pseudo(struct h2_stream *stream, struct slice name, struct slic
     return slice_is(name, ":path") && take_path(stream, value);
 }
 
-static bool has_upper(struct slice name)
+static bool is_name(struct slice text)
 {
-    for (size_t i = 0; i < name.len; i++)
-        if (name.data[i] >= 'A' && name.data[i] <= 'Z')
-            return true;
-    return false;
+    return text.len > 0 && http_name_end(text.data, text.data + text.len) == text.data + text.len;
 }
 
 static bool blank(char byte)
@@ -86,7 +83,7 @@ static bool blank(char byte)
 static bool well_formed(struct slice name, struct slice value)
 {
     bool padded = value.len > 0 && (blank(value.data[0]) || blank(value.data[value.len - 1]));
-    return http_is_token(name) && !has_upper(name) && http_is_value(value) && !padded;
+    return is_name(name) && http_is_value(value) && !padded;
 }
 
 static bool take_length(struct http_head *head, struct slice value)
@@ -127,12 +124,14 @@ static bool acceptable(struct h2_stream *stream, enum field_id id, bool exact, s
 static bool take_field(struct h2_stream *stream, struct slice name, struct slice value)
 {
     bool exact;
+    if (!well_formed(name, value))
+        return false;
     enum field_id id = field_find(name, &exact);
-    if (!well_formed(name, value) || !acceptable(stream, id, exact, value))
+    if (!acceptable(stream, id, exact, value))
         return false;
     if (stream->refusal || (stream->in_trailers && field_traits(id) & FIELD_UNTRAILED))
         return true;
-    return http_head_add(stream->head, name, value);
+    return http_head_add_found(stream->head, id, exact, name, value);
 }
 
 bool h2_head_field(struct h2_stream *stream, struct slice name, struct slice value)
