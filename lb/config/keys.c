@@ -46,6 +46,8 @@ static const struct choice modes[] = {{"off", TLS_OFF},
                                       {"mutual", TLS_MUTUAL},
                                       {NULL, 0}};
 
+static const struct choice crl_depths[] = {{"chain", CRL_DEPTH_CHAIN}, {"leaf", CRL_DEPTH_LEAF}, {NULL, 0}};
+
 static const struct choice versions[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
 
 static const struct choice forwarded_modes[] = {{"set", FORWARDED_SET},
@@ -61,6 +63,11 @@ static const struct choice slashes[] = {{"refuse", SLASH_REFUSE},
 static const struct choice error_formats[] = {{"text", false}, {"json", true}, {NULL, 0}};
 
 static const struct choice server_protocols[] = {{"http/1.1", false}, {"h2", true}, {NULL, 0}};
+
+static const struct choice proxy_versions[] = {{"off", SEND_PROXY_OFF},
+                                               {"v1", SEND_PROXY_V1},
+                                               {"v2", SEND_PROXY_V2},
+                                               {NULL, 0}};
 
 /* In the order of the reference. */
 const struct key keys[] = {
@@ -81,6 +88,8 @@ const struct key keys[] = {
           "shutdown tells all of them at once.")},
     {SECTION_GLOBAL, "admin", OWN(value_admin, "off or unix:PATH"), GLOBAL(admin), .fallback = "off",
      .flags = KEY_RESTART, HELP("Unix socket that `lb ctl` talks to. Whoever may open it may steer lb.")},
+    {SECTION_GLOBAL, "expiry-warning", DURATION(0, 365 * DAY), GLOBAL(expiry_warning_ms), .fallback = "30d",
+     HELP("Certificates in use that expire within this time are warned of by `lb check` and at each load.")},
     {SECTION_GLOBAL, "log", .type = VALUE_TEXT, .form = "stdout, stderr or a path", GLOBAL(log_target),
      .fallback = "stdout", HELP("Where the log goes. A file is appended to, and opened again on SIGUSR1.")},
     {SECTION_GLOBAL, "log-format", CHOICE(formats), GLOBAL(log_format), .fallback = "text",
@@ -95,7 +104,8 @@ const struct key keys[] = {
     {SECTION_LISTENER, "protocol", CHOICE(protocols), LISTENER(protocol), .fallback = "tcp",
      HELP("`tcp`: relay the bytes to a server of `backend`. `http`: read HTTP/1 and HTTP/2, and send each "
           "request where the first `route` that matches it says, else to a server of `backend`.")},
-    {SECTION_LISTENER, "tls", CHOICE(modes), LISTENER(tls.mode), .fallback = "off", .flags = KEY_IN_DEFAULTS,
+    {SECTION_LISTENER, "tls", CHOICE(modes), LISTENER(tls.mode), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS | KEY_IN_CERTIFICATE,
      HELP("`one-way`: the server shows a certificate. `mutual`: the client must show one too, issued by "
           "`client-ca`. "
           "`mutual-optional`: it may; one that does not verify is refused all the same.")},
@@ -103,21 +113,35 @@ const struct key keys[] = {
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS, HELP("Oldest TLS version accepted.")},
     {SECTION_LISTENER, "tls-max", CHOICE(versions), LISTENER(tls.max), .fallback = "1.3",
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS, HELP("Newest TLS version accepted.")},
-    {SECTION_LISTENER, "certificate", OWN(value_certificate, "CHAIN.pem or CHAIN.pem KEY.pem"),
-     .flags = KEY_FOR_TLS,
+    {SECTION_LISTENER, "certificate", OWN(value_certificate, "CHAIN.pem, CHAIN.pem KEY.pem, or a folder"),
+     .flags = KEY_FOR_TLS | KEY_REPEAT,
      HELP("Required with TLS. PEM: the server's certificate first, then its intermediates. The private key "
-          "is in the "
-          "second file, or in the same one. Paths without blanks, at most 16 MB.")},
-    {SECTION_LISTENER, "client-ca", OWN(value_client_ca, PATH_FORM), .flags = KEY_FOR_CLIENTS,
+          "is in the second file, or in the same one. Of several certificates a client gets the one for the "
+          "name that it asks for (SNI): exact names come before wildcards, and the first certificate is for "
+          "all other names. The same name may have certificates with different kinds of key. A folder stands "
+          "for each `*.pem` and `*.crt` in it, with its key in it or beside it as `*.key`. Paths without "
+          "blanks, at most 16 MB.")},
+    {SECTION_LISTENER, "strict-sni", .type = VALUE_BOOL, LISTENER(tls.strict_sni), .fallback = "no",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("`yes`: clients that ask for a name which no certificate has, or for none, are refused "
+          "(unrecognized_name).")},
+    {SECTION_LISTENER, "client-ca", OWN(value_client_ca, PATH_FORM),
+     .flags = KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("Required with client certificates. PEM with the CAs that issue them; the system's CAs are never "
           "used.")},
-    {SECTION_LISTENER, "client-crl", OWN(value_client_crl, PATH_FORM), .flags = KEY_FOR_CLIENTS,
-     HELP("Revocation lists of the CAs, one or more as PEM, or one as DER. What is on a list is refused.")},
+    {SECTION_LISTENER, "client-crl", OWN(value_client_crl, "a path without blanks, of a file or a folder"),
+     .flags = KEY_FOR_CLIENTS | KEY_REPEAT | KEY_IN_CERTIFICATE,
+     HELP("Revocation lists of the CAs, one or more as PEM, or one as DER; a folder stands for each `*.crl`, "
+          "`*.pem` and `*.der` in it. What is on a list is refused.")},
+    {SECTION_LISTENER, "crl-depth", CHOICE(crl_depths), LISTENER(tls.crl_depth), .fallback = "chain",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("`chain`: every certificate below the CA of `client-ca` is looked up in the lists. `leaf`: the "
+          "client's own only.")},
     {SECTION_LISTENER, "crl-required", .type = VALUE_BOOL, LISTENER(tls.crl_required), .fallback = "no",
-     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS,
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("`yes`: refuse clients whose CA has no list in `client-crl`, or one that is past its nextUpdate.")},
     {SECTION_LISTENER, "verify-depth", NUMBER(0, 9), LISTENER(tls.verify_depth), .fallback = "4",
-     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS,
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("Intermediate CAs allowed between the client's certificate and the CA of `client-ca`.")},
     {SECTION_LISTENER, "ciphers", OWN(value_ciphers, "names, separated by ':'"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
@@ -130,13 +154,24 @@ const struct key keys[] = {
      HELP("Application protocols offered, the preferred one first: `h2, http/1.1`. Without it, none is "
           "negotiated with `protocol = tcp`, and `h2,http/1.1` with `protocol = http`, which knows these two "
           "and `http/1.0` only.")},
+    {SECTION_LISTENER, "proxy-protocol", .type = VALUE_BOOL, LISTENER(proxy_protocol), .fallback = "no",
+     HELP("`yes`: connections of `trusted-proxies` must begin with a PROXY header, version 1 or 2, and the "
+          "client that it names is the client for all purposes. Of anybody else none is read: what looks "
+          "like one is data.")},
+    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_PEERS | KEY_REPEAT,
+     HELP("Who connects on behalf of others: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or `unix` for peers of "
+          "unix sockets. With `protocol = http` the X-Forwarded-For and the like of these clients are "
+          "believed, everybody else's taken away; where a PROXY header has named the client, that one's "
+          "address must be among them.")},
     {SECTION_LISTENER, "script", .type = VALUE_TEXT, .form = "a path", LISTENER(script.path),
+     .flags = KEY_IN_CERTIFICATE,
      HELP(
          "Lua script that decides who gets in, after the handshake and before any server is touched; with "
          "`protocol = http` also about each request. Whatever goes wrong in it refuses the connection or the "
          "request.")},
     {SECTION_LISTENER, "option.", OWN(value_option, "any text"),
-     .flags = KEY_PREFIX | KEY_EMPTY | KEY_FOR_SCRIPT,
+     .flags = KEY_PREFIX | KEY_EMPTY | KEY_FOR_SCRIPT | KEY_IN_CERTIFICATE,
      HELP("`option.NAME = VALUE` reaches the script as `lb.options.NAME`; NAME is of letters, digits and "
           "'_'.")},
     {SECTION_LISTENER, "script-cpu", DURATION(1, 10 * SECOND), LISTENER(script.cpu_ms), .fallback = "50ms",
@@ -157,7 +192,7 @@ const struct key keys[] = {
           "404.")},
     {SECTION_LISTENER, "timeout-handshake", DURATION(1, HOUR), LISTENER(timeout_handshake_ms),
      .fallback = "10s", .flags = KEY_IN_DEFAULTS,
-     HELP("From accepting a connection to the end of its TLS handshake.")},
+     HELP("From accepting a connection to the end of its PROXY header and its TLS handshake.")},
     {SECTION_LISTENER, "timeout-idle", DURATION(0, 30 * DAY), LISTENER(timeout_idle_ms), .fallback = "5m",
      .flags = KEY_IN_DEFAULTS,
      HELP("A connection without a byte in either direction for this long is closed. 0: never. With "
@@ -169,6 +204,20 @@ const struct key keys[] = {
     {SECTION_LISTENER, "max-connections", NUMBER(0, MANY), LISTENER(max_connections), .fallback = "0",
      .flags = KEY_IN_DEFAULTS,
      HELP("Connections of this listener at the same time. 0: no limit of its own.")},
+    {SECTION_LISTENER, "max-connection-age", DURATION(0, 30 * DAY), LISTENER(max_age_ms), .fallback = "0",
+     .flags = KEY_IN_DEFAULTS,
+     HELP(
+         "A connection ends when it has lasted for this long; with `protocol = http` after the requests that "
+         "run then. 0: never.")},
+    {SECTION_LISTENER, "close-on-expiry", .type = VALUE_BOOL, LISTENER(close_on_expiry), .fallback = "no",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("`yes`: a connection is closed when a certificate of the client's chain expires.")},
+    {SECTION_LISTENER, "reauthorize", .type = VALUE_BOOL, LISTENER(reauthorize), .fallback = "no",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("`yes`: when a reload or a changed file has changed CAs, CRLs or script, the live connections are "
+          "judged by the new ones, and those that are no longer allowed are closed. `no`: connections of "
+          "`protocol = tcp` go on as they are, those of `protocol = http` are judged with their next "
+          "request.")},
     {SECTION_LISTENER, "log", .type = VALUE_BOOL, LISTENER(log_connections), .fallback = "yes",
      .flags = KEY_IN_DEFAULTS,
      HELP("`yes`: one line for each connection when it ends, with `protocol = http` for each request. `no`: "
@@ -190,11 +239,6 @@ const struct key keys[] = {
      .flags = HTTP_FLAGS,
      HELP("`set`: X-Forwarded-For, -Proto, -Host, -Port and Forwarded say what lb knows of the client. "
           "`append`: what one of `trusted-proxies` sent goes on in front of it. `off`: none is set.")},
-    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
-     .flags = HTTP_FLAGS | KEY_REPEAT,
-     HELP(
-         "Clients whose X-Forwarded-For and the like are believed: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or "
-         "`unix` for those of unix sockets. Everybody else's are taken away.")},
     {SECTION_LISTENER, "encoded-slash", CHOICE(slashes), LISTENER(http.slash), .fallback = "refuse",
      .flags = HTTP_FLAGS,
      HELP("`%2F` and `%5C` in a path. `refuse`: such a request is answered with 400. `keep`: they stay and "
@@ -257,6 +301,15 @@ const struct key keys[] = {
      HELP("What the servers are spoken to in for requests of listeners with `protocol = http`. `h2`: HTTP/2 "
           "from the "
           "first byte (prior knowledge).")},
+    {SECTION_BACKEND, "send-proxy", CHOICE(proxy_versions), BACKEND(send_proxy), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("Each connection to a server begins with a PROXY header that names the client. `v2` tells about "
+          "its TLS and certificate, too. A request of a listener with `protocol = http` then has a "
+          "connection of its own; health checks say that they are lb's own.")},
+    {SECTION_BACKEND, "send-proxy-certificate", .type = VALUE_BOOL, BACKEND(send_proxy_certificate),
+     .fallback = "no", .flags = KEY_IN_DEFAULTS,
+     HELP("`yes`: the header of `send-proxy = v2` holds the client's verified certificate, as DER. Servers "
+          "must then read headers of several KB.")},
     {SECTION_BACKEND, "host", OWN(value_host, "keep or a host name, with a port or without"),
      .fallback = "keep", .flags = KEY_IN_DEFAULTS,
      HELP("What Host names in requests of listeners with `protocol = http`. `keep`: what the client named.")},
@@ -281,7 +334,11 @@ const char *keys_gone(enum section_kind kind, const char *name)
 
 static bool allowed(const struct key *key, enum section_kind kind)
 {
-    return kind == SECTION_DEFAULTS ? (key->flags & KEY_IN_DEFAULTS) != 0 : key->kind == kind;
+    switch (kind) {
+    case SECTION_DEFAULTS: return (key->flags & KEY_IN_DEFAULTS) != 0;
+    case SECTION_CERTIFICATE: return (key->flags & KEY_IN_CERTIFICATE) != 0;
+    default: return key->kind == kind;
+    }
 }
 
 static bool matches(const struct key *key, const char *name)
@@ -312,6 +369,7 @@ const char *keys_nearest(enum section_kind kind, const char *name)
 
 const char *keys_heading(enum section_kind kind)
 {
-    static const char *const headings[] = {"[global]", "[defaults]", "[listener NAME]", "[backend NAME]"};
+    static const char *const headings[] = {"[global]", "[defaults]", "[listener NAME]", "[backend NAME]",
+                                           "[certificate NAME]"};
     return headings[kind];
 }
