@@ -11,6 +11,9 @@
 /* After this many bytes in full reads a stream lets the others of its thread go first. */
 #define SHARE_BYTES (1024 * 1024)
 
+/* And after so many in one turn, however small they are. */
+#define READS_MAX 32
+
 /* With this much waiting for slow peers in one thread, reads get small, so that a pass adds little to it.
  * What flow control holds back is one client's doing more often than not: there the bound is low. */
 #define QUEUED_HIGH (64 * 1024 * 1024)
@@ -341,7 +344,7 @@ static void on_read(uv_stream_t *uv, ssize_t found, const uv_buf_t *buf)
     (void)buf;
     if (found < 0 && found != UV_ENOBUFS && !stream->closing)
         no_more(stream, found);
-    while (stream->reading && !stream->closing && read_once(stream))
+    for (unsigned i = 0; i < READS_MAX && stream->reading && !stream->closing && read_once(stream); i++)
         continue;
 }
 
