@@ -3,6 +3,7 @@
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
 #include "lb/config/check.h"
+#include "lb/config/check_parts.h"
 #include "lb/config/files.h"
 #include "lb/config/folders.h"
 #include "lb/tls/context.h"
@@ -261,6 +262,9 @@ void check_files(const struct draft *draft, const struct source *source, struct 
         check_script(config, listener, origin->section, problems);
         load_pages(&listener->http, origin->section, problems);
     }
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (!draft->backends[i].section->repeated)
+            check_server_files(config, i, &draft->backends[i], problems);
     for (size_t i = 0; i < source->count; i++)
         if (source->sections[i].kind == SECTION_CERTIFICATE && !source->sections[i].ignored &&
             !source->sections[i].repeated)

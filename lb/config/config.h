@@ -17,7 +17,7 @@
 #include "lb/http/forward.h"
 #include "lb/http/h1.h"
 #include "lb/http/route.h"
-#include "lb/tls/settings.h"
+#include "lb/tls/client_settings.h"
 #include "lb/tls/sites.h"
 #include "scripting/script.h"
 
@@ -92,6 +92,24 @@ struct listener {
     struct listener_state *state; /* set once before the snapshot is published */
 };
 
+/* TLS to one server. */
+struct member_tls {
+    unsigned line; /* of the configuration */
+    bool on;
+    char *name; /* what its certificate must be for, also sent as SNI; NULL: its address has none */
+};
+
+/* TLS to the servers of a backend, which itself knows nothing of it. */
+struct backend_tls {
+    struct place place; /* of the backend's section */
+    bool on;            /* of servers that do not say */
+    bool used;          /* by one server at least */
+    char *name;         /* of servers that do not say; NULL: as in their address */
+    char *alpn;         /* names separated by ',' for connections of tcp listeners; NULL: none */
+    struct tls_client_settings settings;
+    struct member_tls *members; /* as those of the backend */
+};
+
 struct config {
     atomic_uint refs;
     char **files; /* as read, in order */
@@ -110,6 +128,7 @@ struct config {
     struct listener *listeners;
     size_t listener_count;
     struct backend *backends;
+    struct backend_tls *backend_tls; /* as backends */
     size_t backend_count;
 };
 

@@ -8,6 +8,7 @@
 #include "lb/base/text.h"
 #include "lb/base/version.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/server_tls.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
 
@@ -186,6 +187,8 @@ struct generation *generation_new(struct config *config, unsigned number, struct
         generation->services[i].base = &generation->services[i];
         good &= make_service(&generation->services[i], problems);
     }
+    generation->servers = server_tls_new(config, problems);
+    good &= generation->servers != NULL;
     for (size_t i = 0; i < config->listener_count; i++)
         find_strangers(generation, &generation->services[i]);
     if (good)
@@ -203,6 +206,7 @@ void generation_free(struct generation *generation)
             free_service(&generation->services[i]);
     for (size_t i = 0; i < config->backend_count; i++)
         balancer_release(&generation->balancers[i]);
+    server_tls_free(generation->servers);
     atomic_fetch_sub(generation->alive, 1);
     free(generation->services);
     free(generation->balancers);
@@ -239,6 +243,8 @@ struct pool *generation_pool(struct generation *generation, struct upstream_thre
 {
     if (!generation->pool)
         generation->pool = pool_new(thread);
+    if (generation->pool)
+        pool_secure(generation->pool, generation->servers);
     if (generation->pool && generation->retired) /* nobody looks after it any more */
         pool_keep_nothing(generation->pool);
     return generation->pool;
@@ -251,10 +257,18 @@ void generation_drop_pool(struct generation *generation)
     generation->pool = NULL;
 }
 
+/* The two generations that a pool goes between. */
+struct passage {
+    const struct config *from, *to;
+};
+
 static bool keeps_server(void *context, const struct server *server, const struct backend **backend,
                          const struct member **member)
 {
-    const struct config *config = ((const struct generation *)context)->config;
+    const struct passage *passage = context;
+    const struct config *config = passage->to;
+    if (!server_tls_alike(passage->from, config, server))
+        return false;
     for (size_t i = 0; i < config->backend_count; i++)
         for (size_t j = 0; j < config->backends[i].member_count; j++)
             if (config->backends[i].members[j].server == server) {
@@ -267,8 +281,9 @@ static bool keeps_server(void *context, const struct server *server, const struc
 
 void generation_move_pool(struct generation *from, struct generation *to, struct upstream_thread *thread)
 {
+    struct passage passage = {from->config, to->config};
     if (from->pool && generation_pool(to, thread))
-        pool_move(from->pool, to->pool, keeps_server, to);
+        pool_move(from->pool, to->pool, keeps_server, &passage);
 }
 
 struct service *service_for(struct service *base, struct slice host)
