@@ -26,8 +26,7 @@ enum step {
 enum failure {
     FAILURE_CONNECT,
     FAILURE_TLS,   /* the handshake, or a record in it, failed */
-    FAILURE_TERMS, /* another version, suite, group or application protocol, or a session that was not offered
-                    */
+    FAILURE_TERMS, /* another version, suite, group or application protocol, or resumed unasked */
     FAILURE_FULL,  /* a full handshake instead of a resumed one, or no ticket was there to resume with */
     FAILURE_SHORT, /* the connection ended inside an answer, or before it */
     FAILURE_WRONG, /* an answer with other bytes or another length, or one that ends the connection */

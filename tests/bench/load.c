@@ -95,6 +95,7 @@ static int count_ticket(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
+/* In TLS 1.2 the curve of a certificate's key must be among the groups, too. */
 static SSL_CTX *make_context(struct load *load)
 {
     const struct options *options = &load->options;
@@ -103,7 +104,7 @@ static SSL_CTX *make_context(struct load *load)
         !SSL_CTX_set_max_proto_version(tls, load->target.version) ||
         !SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256") ||
         (options->tls12 && !SSL_CTX_set_cipher_list(tls, "ECDHE-ECDSA-AES128-GCM-SHA256")) ||
-        !SSL_CTX_set1_groups_list(tls, "X25519")) {
+        !SSL_CTX_set1_groups_list(tls, options->tls12 ? "X25519:P-256" : "X25519")) {
         fail("cannot make a TLS context");
     }
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
