@@ -13,7 +13,7 @@ CN = bench.test
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:bench.test
+subjectAltName = DNS:bench.test, DNS:*.bench.test
 [one-of-many]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
@@ -50,7 +50,7 @@ def make_names(folder, count):
     def make_one(number):
         name = f"n{number}.bench.test"
         subprocess.run(
-            ["openssl", "req", "-x509", "-nodes", "-days", "2", "-sha256", "-config", "openssl.cnf", *P256,
+            ["openssl", "req", "-x509", "-nodes", "-days", "90", "-sha256", "-config", "openssl.cnf", *P256,
              "-extensions", "one-of-many", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
              "-keyout", f"names/n{number}.key", "-out", f"names/n{number}.pem"],
             cwd=folder, check=True, capture_output=True, timeout=60)
@@ -67,7 +67,7 @@ def make_names(folder, count):
 
 
 def _certificate(folder, name, key, extensions, subject, issuer=None):
-    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-sha256", "-config", "openssl.cnf",
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "90", "-sha256", "-config", "openssl.cnf",
                *key, "-extensions", extensions, "-subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.crt"]
     if issuer:
         command += ["-CA", f"{issuer}.crt", "-CAkey", f"{issuer}.key"]

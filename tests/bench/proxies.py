@@ -100,12 +100,13 @@ class Lb(Subject):
             self.resumes = False
 
     def _problem_with(self, text):
-        """What `lb check` says first, or None."""
+        """What `lb check` refuses first, or None."""
         config = self.folder / f"{self.name}-check.ini"
         config.write_text(text, encoding="ascii")
         check = subprocess.run([self.binary, "check", "-f", config], capture_output=True, text=True, timeout=60,
                                check=False)
-        return ((check.stdout + check.stderr).strip().splitlines() or ["?"])[0] if check.returncode else None
+        lines = [line for line in (check.stdout + check.stderr).splitlines() if line and ": warning: " not in line]
+        return None if check.returncode == 0 else lines[0] if lines else f"lb check: {check.returncode}"
 
     def config(self):
         listeners = "".join(self._listener(service, port) for service, port in self.ports.items())
