@@ -31,7 +31,7 @@ static const char usage[] =
     "  --resume            each connection but the first ones, which are not counted, uses the newest "
     "ticket\n"
     "  --tls12             TLS 1.2 instead of TLS 1.3\n"
-    "  --names N           asks for any of nN.SERVER_NAME; the N-th certificate in the file is expected\n"
+    "  --names N           asks for any of nN.SERVER_NAME; the file has a certificate for each, n0 first\n"
     "  --http              the request is HTTP/1.1: the answer's header may change\n";
 
 const char *const mode_names[MODE_COUNT] = {"handshake", "request", "bulk", "idle", "http1", "http2"};

@@ -276,6 +276,16 @@ def test_tickets_are_counted(keys, origin, tickets):
     assert load(keys, Server(keys, right_answer(origin), tickets=tickets).port)["tickets"] == 5 * tickets
 
 
+@pytest.mark.parametrize("arguments", [
+    ["http1", "--resume"], ["idle", "--tls12"], ["request", "--names", 2], ["http2", "--http"],
+    ["handshake", "--resume", "--names", 2], ["handshake", "--names", 10001],
+])
+def test_what_only_full_or_resumed_handshakes_can_do_is_refused_elsewhere(keys, arguments):
+    command = [OUT / "load", *arguments, "--port", 1, "--server-cert", keys / "server.crt"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2 and "usage" in done.stderr
+
+
 # --- many names ---
 
 
