@@ -25,11 +25,11 @@ enum step {
 
 enum failure {
     FAILURE_CONNECT,
-    FAILURE_TLS,   /* the handshake, or a record in it, failed */
-    FAILURE_TERMS, /* another version, suite, group or application protocol, or resumed unasked */
-    FAILURE_FULL,  /* a full handshake instead of a resumed one, or no ticket was there to resume with */
-    FAILURE_SHORT, /* the connection ended inside an answer, or before it */
-    FAILURE_WRONG, /* an answer with other bytes or another length, or one that ends the connection */
+    FAILURE_TLS,    /* the handshake, or a record in it, failed */
+    FAILURE_TERMS,  /* another version, suite, group or application protocol, or resumed unasked */
+    FAILURE_FULL,   /* a full handshake instead of a resumed one, or no ticket was there to resume with */
+    FAILURE_SHORT,  /* the connection ended inside an answer, or before it */
+    FAILURE_WRONG,  /* an answer with other bytes or another length, or one that ends the connection */
     FAILURE_STATUS, /* an answer, but with another status than 200 */
     FAILURE_RESET,  /* a stream was reset, or HTTP/2 ended with a GOAWAY */
     FAILURE_TIMEOUT,
