@@ -146,8 +146,8 @@ class Lb(Subject):
 
 class Haproxy(Subject):
     """`script` is `mutual` with rules on two of the script's three facts (2.6 has no fetch for the third);
-    `http-script` is a Lua action. Routes are a map file, as for so many of them they are to be. It has no setting for the
-    number of tickets, but OpenSSL has."""
+    `http-script` is a Lua action. Routes are a map file, as for so many of them they are to be. It has no setting for
+    the number of tickets, but OpenSSL has."""
 
     services = TCP + HTTP + ("script", "http-script")
 
@@ -200,8 +200,8 @@ class Haproxy(Subject):
 
 
 class Nginx(Subject):
-    """The stream module, and HTTP; the server sections share one worker. The stream module knows no names before 1.25.5:
-    many certificates are server sections of HTTP, with a connection to the origin for each request."""
+    """The stream module, and HTTP; the server sections share one worker. The stream module knows no names before
+    1.25.5: many certificates are server sections of HTTP, with a connection to the origin for each request."""
 
     http = HTTP + tuple(NAMES)
 

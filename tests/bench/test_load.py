@@ -209,7 +209,8 @@ def test_right_answers_are_counted_as_operations(keys, origin):
 # --- resumption: a full handshake among resumed ones would be measured as one of them ---
 
 
-VERSIONS = pytest.mark.parametrize("version, more", [(ssl.TLSVersion.TLSv1_3, ()), (ssl.TLSVersion.TLSv1_2, ("--tls12",))])
+VERSIONS = pytest.mark.parametrize("version, more", [
+    (ssl.TLSVersion.TLSv1_3, ()), (ssl.TLSVersion.TLSv1_2, ("--tls12",))])
 
 
 def test_a_server_that_sends_no_tickets_is_counted(keys, origin):
