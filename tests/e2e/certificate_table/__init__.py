@@ -1,0 +1,4 @@
+"""Client certificates made byte by byte, each with its verdict by RFC 5280 or by lb's own rules (README)."""
+from certificate_table import chains, extensions, keys, naming, shape
+
+ROWS = [*keys.ROWS, *shape.ROWS, *naming.ROWS, *extensions.ROWS, *chains.ROWS]
