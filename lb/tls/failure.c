@@ -109,6 +109,8 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
     {ASN_PARSE_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
      "a certificate of the client cannot be read: is it damaged, or has its name a part with two "
      "attributes?"},
+    {HANDSHAKE_SIZE_ERROR, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "the certificates of the client are too large for a handshake"},
     {BUFFER_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE, "a certificate of the client is cut off"},
     {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
      "an intermediate that the client sent is no CA"},
@@ -182,12 +184,16 @@ static void explain_client_alert(int code, struct tls_failure *failure)
     failure->alert_received = code;
 }
 
-static void explain_error(int error, bool done, struct tls_failure *failure)
+/* `alert`: what the library has sent, -1 if nothing. */
+static void explain_error(int error, bool done, int alert, struct tls_failure *failure)
 {
     char words[LIBRARY_TEXT_MAX];
     const struct meaning *meaning = done ? NULL : FIND(HANDSHAKE_ERRORS, error);
     if (meaning)
         failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
+    else if (!done && alert == bad_certificate)
+        failure_set(failure, REASON_CERTIFICATE_MALFORMED, alert,
+                    "a certificate of the client cannot be read: %s", library_error(error, words));
     else
         failure_set(failure, REASON_TLS_FAILED, done ? unexpected_message : ALERT_HANDSHAKE_FAILURE, "%s: %s",
                     done ? "a record failed" : "the TLS handshake failed", library_error(error, words));
@@ -205,9 +211,10 @@ void failure_from_library(struct tls_session *session, int error)
         session_refuse(session, &failure);
         return;
     }
-    explain_error(error, session->done, &failure);
-    if (history.last_tx.level == alert_fatal) {
-        failure.alert_sent = history.last_tx.code;
+    int alert = history.last_tx.level == alert_fatal ? history.last_tx.code : -1;
+    explain_error(error, session->done, alert, &failure);
+    if (alert >= 0) {
+        failure.alert_sent = alert;
         session_refuse(session, &failure);
     } else {
         session_refuse_now(session, &failure);

@@ -38,7 +38,7 @@ ROWS = [
     Row("purpose-code", leaf(purposes=(CODE,)), PURPOSE, "4.2.1.12"),
     Row("purpose-unknown", leaf(purposes=("1.3.6.1.4.1.99999.3",)), PURPOSE, "4.2.1.12"),
     Row("purpose-none", leaf(raw("2.5.29.37", sequence()), purposes=None), PURPOSE, "4.2.1.12"),
-    Row("purpose-broken", leaf(raw("2.5.29.37", octets(b"x")), purposes=None), PURPOSE, "4.2.1.12"),
+    Row("purpose-broken", leaf(raw("2.5.29.37", octets(b"x")), purposes=None), MALFORMED, "4.2.1.12"),
     Row("purpose-broken-behind-client", leaf(raw("2.5.29.37", sequence(oid(CLIENT), integer(1))), purposes=None), MALFORMED, "4.2.1.12"),
     Row("purpose-of-middle-server", below(purpose(SERVER)), PURPOSE, "README"),
     Row("purpose-of-middle-client", below(purpose(CLIENT)), ADMITTED, "4.2.1.12"),
@@ -57,13 +57,13 @@ ROWS = [
     Row("basic-leaf-says-no-ca", leaf(basic(False)), ADMITTED, "4.2.1.9"),
     Row("basic-leaf-is-a-ca", leaf(basic(True), flags=(SIGN, CERT_SIGN)), ADMITTED, "6.1.3"),
     Row("basic-broken", leaf(raw("2.5.29.19", octets(b"x"), True)), MALFORMED, "4.2.1.9"),
-    Row("basic-pathlen-of-no-ca", leaf(basic(False, 3)), MALFORMED, "4.2.1.9"),
+    Row("basic-pathlen-of-no-ca", leaf(basic(False, 3)), ADMITTED, "6.1.4 (m)"),
     Row("basic-middle-no-ca", below(limits=basic(False), flags=(CERT_SIGN,)), BROKEN, "6.1.4 (k)"),
     Row("basic-middle-no-ca-no-usage", below(limits=basic(False), flags=None), BROKEN, "6.1.4 (k)"),
     Row("basic-middle-absent", below(limits=None), BROKEN, "6.1.4 (k)"),
     Row("basic-middle-not-critical", below(limits=basic(critical=False)), ADMITTED, "6.1.4 (k)"),
     Row("basic-middle-negative-pathlen", below(limits=basic(pathlen=-1)), MALFORMED, "4.2.1.9"),
-    Row("basic-middle-huge-pathlen", below(limits=basic(pathlen=1 << 40)), BROKEN, "README"),
+    Row("basic-middle-huge-pathlen", below(limits=basic(pathlen=1 << 40)), MALFORMED, "README"),
 
     Row("unknown-extension", leaf(unknown()), ADMITTED, "4.2"),
     Row("unknown-critical", leaf(unknown(critical=True)), MALFORMED, "4.2"),
@@ -88,7 +88,7 @@ ROWS = [
     Row("critical-policies", leaf(policies(POLICY, critical=True)), ADMITTED, "6.1.3 (d)"),
     Row("critical-private-key-period", leaf(raw("2.5.29.16", sequence(implicit(0, b"20200101000000Z")), True)), MALFORMED, "4.2"),
     Row("critical-issuer-names", leaf(raw("2.5.29.18", sequence(dns("ca.test")), True)), MALFORMED, "README"),
-    Row("constraints-of-a-leaf", leaf(constraints(permitted=[dns("a.test")])), MALFORMED, "4.2.1.10"),
+    Row("constraints-of-a-leaf", leaf(constraints(permitted=[dns("a.test")])), BROKEN, "4.2.1.10"),
 
     Row("key-id-of-another-issuer", leaf(subject_key(b"a" * 20), authority_key(b"x" * 20), ids=False), "certificate-unknown-ca", "4.2.1.1"),
     Row("key-id-by-name-and-serial", lambda world: [client(world.root, ids=False, more=[extension("2.5.29.35", sequence(
@@ -103,7 +103,7 @@ ROWS = [
         policies(POLICY), policy_limits(explicit_policy=0)]), more=[policies(POLICY)]), one], BROKEN, "README"),
     Row("policy-no-mapping", below(policy_limits(mapping=0)), ADMITTED, "6.1.4 (i)"),
     Row("policy-inhibit-any", below(raw("2.5.29.54", integer(0), True)), ADMITTED, "6.1.4 (j)"),
-    Row("policy-mappings", below(raw("2.5.29.33", sequence(sequence(oid(POLICY), oid(POLICY + ".1"))), True)), ADMITTED, "6.1.4 (a)"),
-    Row("policy-mapping-of-any", below(raw("2.5.29.33", sequence(sequence(oid("2.5.29.32.0"), oid(POLICY))), True)), BROKEN, "6.1.4 (a)"),
+    Row("policy-mappings", below(raw("2.5.29.33", sequence(sequence(oid(POLICY), oid(POLICY + ".1"))), True)), MALFORMED, "README"),
+    Row("policy-mapping-of-any", below(raw("2.5.29.33", sequence(sequence(oid("2.5.29.32.0"), oid(POLICY))), True)), MALFORMED, "6.1.4 (a)"),
     Row("subject-directory-attributes", leaf(raw("2.5.29.9", sequence(sequence(oid("2.5.4.3"), der.set_of(der.text("x")))))), ADMITTED, "4.2.1.8"),
 ]

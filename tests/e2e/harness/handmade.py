@@ -1,4 +1,5 @@
 """Certificates and CRLs (RFC 5280) put together from DER, so that each part of them can be wrong."""
+import base64
 import functools
 import hashlib
 import itertools
@@ -293,3 +294,7 @@ def revocation_list(issuer, revoked=(), *, start=None, end=None, signer=None, al
         der.time(end or der.in_days(30)), sequence(*entries) if entries else b"",
         explicit(0, sequence(authority_key(key_id(issuer.public)), extension("2.5.29.20", integer(number)))))
     return sequence(tbs, identifier(algorithm), bits(sign(signer, algorithm, tbs)))
+
+
+def pem(whole, label="CERTIFICATE"):
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(whole).decode()}-----END {label}-----\n"
