@@ -16,7 +16,8 @@
     X(CLIENT_TRUNCATED, "client-truncated", false,                                                           \
       "the client ended TCP without close_notify in mid-record")                                             \
     X(SERVER_RESET, "server-reset", false, "the server reset the connection")                                \
-    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true, "no complete TLS handshake within timeout-handshake")    \
+    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true,                                                          \
+      "no complete PROXY header or TLS handshake within timeout-handshake")                                  \
     X(TIMEOUT_CONNECT, "timeout-connect", true, "no server accepted within timeout-connect")                 \
     X(TIMEOUT_FIRST_BYTE, "timeout-first-byte", false,                                                       \
       "no byte of a first request within timeout-first-byte")                                                \
@@ -26,6 +27,8 @@
     X(TIMEOUT_SERVER, "timeout-server", true, "the server sent nothing for timeout-server")                  \
     X(TIMEOUT_IDLE, "timeout-idle", false, "no byte in either direction for timeout-idle")                   \
     X(TIMEOUT_HALF_CLOSED, "timeout-half-closed", false, "one side had ended, the other sent nothing more")  \
+    X(PROXY_HEADER_INVALID, "proxy-header-invalid", true,                                                    \
+      "a peer of trusted-proxies did not begin with a whole and valid PROXY header")                         \
     X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
     X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
@@ -76,6 +79,10 @@
     X(NO_MEMORY, "no-memory", true, "out of memory")                                                         \
     X(ANSWERED, "answered", false,                                                                           \
       "lb answered the request by itself, as the configuration or the script says")                          \
+    X(REAUTHORIZATION, "reauthorization", true,                                                              \
+      "a reload or a new CRL no longer allows the live connection (reauthorize)")                            \
+    X(CLOSE_ON_EXPIRY, "close-on-expiry", false, "the client's certificate has expired meanwhile")           \
+    X(MAX_AGE, "max-connection-age", false, "the connection has lasted for max-connection-age")              \
     X(SHUTDOWN, "shutdown", false, "lb stopped before the connection ended")
 
 enum reason {

@@ -11,8 +11,10 @@
 #include "lb/base/problems.h"
 #include "lb/tls/settings.h"
 
+struct certificate;
 struct tls_context;
 struct trust; /* what clients are verified against, shared by the contexts of one thread: lb/tls/path.h */
+struct tls_failure;
 
 /* client-ca and the CRLs of the settings. NULL without client certificates, and after adding problems. */
 struct trust *tls_trust_new(const struct tls_settings *settings, struct place place,
@@ -31,6 +33,18 @@ struct tls_context *tls_context_for(const struct tls_settings *settings, size_t 
 struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place,
                                     struct problems *problems);
 void tls_context_free(struct tls_context *context); /* NULL is fine */
+
+/* Would this context let in, now, a client that has proven this chain in a handshake (leaf first, anchor
+ * last; count 0: no certificate)? Judges mode, dates, revocation, depth, purpose and constraints by the
+ * context's own trust; signatures are taken as checked then, and count only if the key of a CA of the chain
+ * is still one of the context's. Thread: the context's. False: *failure has reason, text, and the alert in
+ * alert_sent. */
+bool tls_context_admits(struct tls_context *context, const struct certificate *chain, size_t count,
+                        struct tls_failure *failure);
+
+/* Certificates are judged, and tickets aged, as if it were then (unix seconds; 0: the clock's time). For dry
+ * runs and tests. */
+void tls_context_set_time(struct tls_context *context, int64_t at);
 
 /* Once per process, before anything else here; returns false if wolfSSL cannot start. */
 bool tls_library_start(void);

@@ -92,7 +92,7 @@ static bool prepare(const struct tls_settings *settings, int64_t at, struct prob
     run->context = tls_context_new(&plain, (struct place){0}, problems);
     if (!run->context || !tls_scratch_init(&run->scratch, RECORD_MAX))
         return false;
-    run->context->at = at;
+    tls_context_set_time(run->context, at);
     run->session = tls_session_new(run->context, &run->scratch);
     return run->session != NULL;
 }

@@ -263,6 +263,11 @@ const char *tls_session_version(const struct tls_session *session)
     return wolfSSL_get_version(session->ssl);
 }
 
+static bool is_tls13(const struct tls_session *session)
+{
+    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
+}
+
 static const char *or_empty(const char *text)
 {
     return text ? text : "";
@@ -271,6 +276,23 @@ static const char *or_empty(const char *text)
 const char *tls_session_cipher(const struct tls_session *session)
 {
     return or_empty(wolfSSL_get_cipher(session->ssl));
+}
+
+/* The two differ in TLS 1.2 only, where wolfSSL's own names are OpenSSL's. */
+const char *tls_session_suite(const struct tls_session *session)
+{
+    return is_tls13(session) ? tls_session_cipher(session) : or_empty(wolfSSL_get_cipher_name(session->ssl));
+}
+
+const struct tls_own *tls_session_own(const struct tls_session *session)
+{
+    return &session->context->own;
+}
+
+const char *tls_session_scheme(const struct tls_session *session)
+{
+    bool told = is_tls13(session) && !tls_session_resumed(session);
+    return told ? session->context->own.scheme : "";
 }
 
 const char *tls_session_group(const struct tls_session *session)

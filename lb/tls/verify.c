@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "lb/base/clock.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/session_parts.h"
 
@@ -88,11 +87,6 @@ static bool is_date_error(int error)
     return error == ASN_AFTER_DATE_E || error == ASN_BEFORE_DATE_E;
 }
 
-static int64_t now_for(const struct tls_context *context)
-{
-    return context->at ? context->at : clock_unix_ms() / 1000;
-}
-
 static bool refuse_malformed(const struct sent *sent, struct tls_failure *failure)
 {
     failure_set(failure, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
@@ -106,7 +100,7 @@ static bool decide(struct tls_session *session, int error, size_t depth, const s
                    struct path *path, struct tls_failure *failure)
 {
     struct trust *trust = session->context->trust;
-    int64_t now = now_for(session->context);
+    int64_t now = context_now(session->context);
     if (sent->why)
         return refuse_malformed(sent, failure);
     path_build(trust, sent->list, sent->count, error == 0, now, path);
