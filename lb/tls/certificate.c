@@ -46,11 +46,11 @@ static bool read_tail(struct slice *tbs, struct certificate *out)
 
 static bool read_structure(struct certificate *out)
 {
-    struct slice body, tbs, algorithm, signature, inner;
+    struct slice body, tbs, algorithm, signature, bytes, inner;
     if (!der_only(out->der, DER_SEQUENCE, &body) || !der_take_whole(&body, DER_SEQUENCE, &out->tbs) ||
         !der_take(&body, DER_SEQUENCE, &algorithm) ||
         !der_take(&algorithm, DER_OID, &out->signature_algorithm) ||
-        !der_only(body, DER_BIT_STRING, &signature))
+        !der_only(body, DER_BIT_STRING, &signature) || !der_bits(signature, &bytes))
         return false;
     return der_only(out->tbs, DER_SEQUENCE, &tbs) && read_fields(&tbs, out, &inner) && read_tail(&tbs, out) &&
            slice_equal(inner, out->signature_algorithm);

@@ -92,9 +92,10 @@ static uint32_t curve_bits(struct slice parameters)
 
 bool key_read(struct slice spki, struct key_facts *out)
 {
-    struct slice body, algorithm, key;
+    struct slice body, algorithm, key, bytes;
     if (!der_only(spki, DER_SEQUENCE, &body) || !der_take(&body, DER_SEQUENCE, &algorithm) ||
-        !der_take(&algorithm, DER_OID, &out->oid) || !der_only(body, DER_BIT_STRING, &key))
+        !der_take(&algorithm, DER_OID, &out->oid) || !der_only(body, DER_BIT_STRING, &key) ||
+        !der_bits(key, &bytes))
         return false;
     out->kind = KEY_OTHER;
     out->bits = 0;

@@ -1,4 +1,6 @@
 """Keys and signatures: kinds, sizes, algorithms (RFC 3279, 4055, 5480, 5758, 8017, 8410)."""
+import hashlib
+
 from certificate_table.world import ADMITTED, BROKEN, MALFORMED, WEAK, Row
 from harness import der
 from harness.der import bits, integer, oid, sequence
@@ -76,16 +78,11 @@ def forged_with_cube_root(world):
         made = client(world.small_exponent, private=key("p256"), serial=77, ids=False, start=start, end=end)
         body = made.der[4:]
         tbs = body[:4 + int.from_bytes(body[2:4], "big")]
-        digest = sequence(sequence(oid(HASH_OIDS["sha256"]), der.null()), der.octets(hash256(tbs)))
+        digest = sequence(sequence(oid(HASH_OIDS["sha256"]), der.null()), der.octets(hashlib.sha256(tbs).digest()))
         wanted = int.from_bytes((b"\0\1" + b"\xff" * 8 + b"\0" + digest).ljust(size, b"\xff"), "big")
         return cube_root(wanted).to_bytes(size, "big")
     start, end = der.in_days(-1), der.in_days(30)
     return [client(world.small_exponent, private=key("p256"), serial=77, ids=False, start=start, end=end, change=change)]
-
-
-def hash256(data):
-    import hashlib
-    return hashlib.sha256(data).digest()
 
 
 def cube_root(number):
@@ -104,6 +101,21 @@ def below(algorithm="ecdsa-sha256", **changes):
                            **changes)
         return [client(middle), middle]
     return build
+
+
+def signature_with_unused_bits(world):
+    """The last bits are zeros, so that nothing else is wrong about them."""
+    while True:
+        made = client(world.root, wrap=lambda tbs, algorithm, signature: sequence(tbs, algorithm, bits(signature[3:], 3)))
+        if made.der[-1] & 7 == 0:
+            return [made]
+
+
+def key_with_unused_bits(world):
+    number = next(number for number in range(1000) if key("p256", number).public_key().public_numbers().y & 7 == 0)
+    private = key("p256", number)
+    x, y = coordinates(private.public_key().public_numbers())
+    return [client(world.root, private=private, public=sequence(sequence(oid(EC), oid(P256)), bits(b"\4" + x + y, 3)))]
 
 
 def flipped(signature):
@@ -157,6 +169,7 @@ ROWS = [
     Row("key-point-not-on-curve", with_public(point(lambda n: b"\4" + coordinates(n)[0] + bytes(32))), MALFORMED, "RFC 5480, 2.2"),
     Row("key-point-at-infinity", with_public(point(lambda n: b"\0")), MALFORMED, "RFC 5480, 2.2"),
     Row("key-point-compressed", with_public(point(lambda n: bytes([2 + (n.y & 1)]) + coordinates(n)[0])), MALFORMED, "README"),
+    Row("key-unused-bits", key_with_unused_bits, WEAK, "RFC 5480, 2.2"),
     Row("key-empty", with_public(lambda one: spki_of(oid(EC) + oid(P256), b"")), MALFORMED, "RFC 5480, 2.2"),
 
     Row("signed-rsa-sha256", leaf("p256", "rsa2048"), ADMITTED, "RFC 4055, 5"),
@@ -197,8 +210,7 @@ ROWS = [
     Row("signature-cut", leaf("p256", change=lambda s: s[:-8]), BROKEN, "6.1.3 (a)(1)"),
     Row("signature-longer", leaf("p256", "rsa2048", change=lambda s: s + b"\0"), BROKEN, "6.1.3 (a)(1)"),
     Row("signature-empty", leaf("p256", change=lambda s: b""), MALFORMED, "6.1.3 (a)(1)"),
-    Row("signature-unused-bits", leaf("p256", wrap=lambda tbs, algorithm, signature: sequence(
-        tbs, algorithm, bits(signature[3:], 3))), MALFORMED, "4.1.1.3"),
+    Row("signature-unused-bits", signature_with_unused_bits, MALFORMED, "4.1.1.3"),
     Row("signature-forged-exponent-3", forged_with_cube_root, BROKEN, "RFC 8017, 8.2.2"),
     Row("signature-by-own-key", lambda world: [client(world.root, private=key("p256"), signer=key("p256"))], BROKEN, "6.1.3 (a)(1)"),
     Row("middle-signed-sha1", below("rsa-sha1", above="rsa2048"), WEAK, "README"),
