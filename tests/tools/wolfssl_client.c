@@ -70,8 +70,8 @@ static bool one(WOLFSSL_CTX *ctx, const char *port, const char *request, WOLFSSL
         wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, "localhost", 9) != WOLFSSL_SUCCESS ||
         wolfSSL_check_domain_name(ssl, "localhost") != WOLFSSL_SUCCESS)
         return false;
-    if (*session && wolfSSL_set_session(ssl, *session) != WOLFSSL_SUCCESS)
-        return false;
+    if (*session)
+        wolfSSL_set_session(ssl, *session); /* one without a ticket is not taken */
     bool good = wolfSSL_connect(ssl) == WOLFSSL_SUCCESS && talk(ssl, request, answer);
     if (good)
         printf("%s %d %s\n", wolfSSL_get_version(ssl), wolfSSL_session_reused(ssl), last_line(answer));

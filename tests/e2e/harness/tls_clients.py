@@ -26,8 +26,9 @@ class Seen:
 
 @dataclass
 class Server:
-    """Where to ask, whom to trust and what to show."""
+    """Where to ask, whom to trust and what to show. tickets: whether it is worth waiting for one."""
     port: int
+    tickets: bool
     authority: str
     leaf: str
     chain: str
@@ -56,10 +57,12 @@ def openssl(server, version, mutual, count):
 
 
 def gnutls(server, version, mutual, count):
+    """Asks on the last of its connections only."""
     shown = ["--x509certfile", server.chain, "--x509keyfile", server.key] if mutual else []
+    again = (["--resume", "--waitresumption"] if server.tickets else ["--resume"]) if count > 1 else []
     text = run("gnutls-cli", "--port", server.port, "--sni-hostname", "localhost", "--verify-hostname", "localhost", "--x509cafile",
                server.authority, "--priority", f"NORMAL:-VERS-ALL:+VERS-{version.replace('v', '')}", *shown,
-               *(["--resume", "--waitresumption"] if count > 1 else []), "127.0.0.1")
+               *again, "127.0.0.1")
     spoken = [f"TLSv{number}" for number in re.findall(r"^- Description: \(TLS(1\.\d)", text, re.M)]
     reused = "*** This is a resumed session" in text
     return [Seen(one, reused if number else False, text) for number, one in enumerate(spoken)]
