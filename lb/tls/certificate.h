@@ -36,7 +36,6 @@ bool certificate_self_issued(const struct certificate *certificate);
 bool certificate_serial_valid(const struct certificate *certificate); /* above 0, 20 bytes at most */
 bool certificate_weak(const struct certificate *certificate,
                       const char **what); /* old signature, or key unfit or short */
-bool certificate_client_purpose(const struct certificate *certificate); /* EKU absent, any, or clientAuth */
 bool certificate_issued_by(const struct certificate *certificate,
                            const struct certificate *issuer); /* names and key ids */
 
