@@ -1,8 +1,8 @@
 /*
  * A TLS client on wolfSSL for the tests: wolfssl_client PORT 1.2|1.3 CA-FILE COUNT [CERTIFICATE KEY]. Makes
- * COUNT connections to 127.0.0.1, each after the first with the session of the one before. On each it sends
- * what stood on its standard input and reads to the end. Prints "VERSION REUSED ANSWER'S-LAST-LINE" for each;
- * exit code 1 after an error.
+ * COUNT connections to 127.0.0.1, each after the first with what the one before left it to resume. On each it
+ * sends what stood on its standard input and reads to the end. Prints "VERSION REUSED ANSWER'S-LAST-LINE" for
+ * each; exit code 1 after an error.
  */
 #include <wolfssl/options.h>
 

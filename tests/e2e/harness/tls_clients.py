@@ -1,5 +1,5 @@
 """TLS clients of many makes, each asking the same thing: ask(server, version, mutual, count) makes `count` connections, each
-after the first with the session of the one before, and gives a Seen for each."""
+after the first with what the one before left it to resume, and gives a Seen for each."""
 import functools
 import re
 import socket

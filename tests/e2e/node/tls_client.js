@@ -1,5 +1,5 @@
 // A TLS client: node tls_client.js PORT VERSION CA COUNT REQUEST [CERTIFICATE KEY]. COUNT connections, each after the first with
-// the session of the one before; each sends REQUEST and reads to the end. Prints [{version, reused, answer}].
+// what the one before left it to resume; each sends REQUEST and reads to the end. Prints [{version, reused, answer}].
 const fs = require('fs');
 const tls = require('tls');
 
