@@ -32,17 +32,26 @@ void greet_failed(struct conn *conn)
     conn_close(conn, REASON_TLS_FAILED);
 }
 
+static void refuse_name(struct conn *conn, const char *why)
+{
+    static const char alert[] = "\x15\x03\x03\x00\x02\x02\x70"; /* unrecognized_name, fatal */
+    stream_write(conn->client, SLICE_LITERAL(alert));
+    conn_refuse(conn, REASON_NAME_UNKNOWN, 0, why);
+}
+
 /* The name decides under which policy the client is met, before anything of TLS is begun. NULL: refused. */
 static struct tls_context *choose_context(struct conn *conn, const struct hello *hello)
 {
     struct service *base = conn->service;
     size_t pair = tls_sites_choose(base->listener->sites, hello);
+    if (hello->names_address && base->listener->policy_count > 0) {
+        refuse_name(conn, "the client asks for an IP address as name (SNI), but names decide here: have it ask "
+                          "for a host name, or send none");
+        return NULL;
+    }
     if (pair == SITES_NONE) {
-        static const char alert[] = "\x15\x03\x03\x00\x02\x02\x70"; /* unrecognized_name, fatal */
-        stream_write(conn->client, SLICE_LITERAL(alert));
-        conn_refuse(conn, REASON_NAME_UNKNOWN, 0,
-                    hello->name[0] ? "no certificate of the listener has the name (strict-sni)"
-                                   : "the client asked for no name (strict-sni)");
+        refuse_name(conn, hello->name[0] ? "no certificate of the listener has the name (strict-sni)"
+                                         : "the client asked for no name (strict-sni)");
         return NULL;
     }
     conn->service = service_for(base, slice_of(hello->name));
@@ -68,6 +77,20 @@ static void start_handshake(struct conn *conn, const struct hello *hello, struct
     stream_secure(conn->client, session, record);
 }
 
+/* A finely cut hello takes no more memory than another. */
+static void keep_hello(struct conn *conn, struct slice wire)
+{
+    early_data(conn, wire);
+    if (!conn->early)
+        return;
+    size_t len = hello_compact(conn->early->bytes, conn->early->len);
+    if (len == conn->early->len)
+        return;
+    conn->early->len = len;
+    struct early *smaller = realloc(conn->early, sizeof(*smaller) + len);
+    conn->early = smaller ? smaller : conn->early;
+}
+
 /* A hello in one piece is used where it lies; one that came in pieces is kept until it is complete. `wire`
  * are all bytes so far. */
 static void read_hello(struct conn *conn, struct slice wire)
@@ -84,7 +107,7 @@ static void read_hello(struct conn *conn, struct slice wire)
         else
             start_handshake(conn, &hello, record);
         break;
-    case HELLO_PARTIAL: early_data(conn, wire); break;
+    case HELLO_PARTIAL: keep_hello(conn, wire); break;
     case HELLO_INVALID: conn_refuse(conn, REASON_HELLO_INVALID, 0, hello.why); break;
     case HELLO_TOO_LONG: conn_refuse(conn, REASON_HELLO_TOO_LONG, 0, NULL); break;
     }

@@ -5,6 +5,7 @@
 #include "lb/tls/alpn.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/precheck.h"
+#include "lb/tls/retry.h"
 #include "lb/tls/session_parts.h"
 
 enum {
@@ -72,6 +73,7 @@ void tls_session_free(struct tls_session *session)
         return;
     session->muted = true;
     wolfSSL_free(session->ssl);
+    retry_free(session->retry);
     free(session->captured);
     free(session->failure);
     tls_context_free(session->context);
@@ -154,13 +156,32 @@ static bool hello_is_acceptable(struct tls_session *session, struct slice in)
     return false;
 }
 
-enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
+static enum tls_result refuse_with(struct tls_session *session, const struct tls_failure *failure)
 {
-    if (session->broken || (!session->started && !hello_is_acceptable(session, in)))
-        return TLS_FAILED;
-    if (session->done)
-        return TLS_OK;
-    session->in = in;
+    session_refuse_now(session, failure);
+    session->in = (struct slice){"", 0};
+    return TLS_FAILED;
+}
+
+/* wolfSSL waits for more. After a HelloRetryRequest that is a hello, of which it must not see a byte before
+ * it has been compared with the first one: `hello`, in one piece. */
+static enum tls_result wait_for_more(struct tls_session *session, struct slice hello, size_t flight_at)
+{
+    struct tls_failure failure;
+    const struct tls_scratch *scratch = session->scratch;
+    if (!retry_is_asked(slice_make(scratch->out + flight_at, scratch->out_len - flight_at)))
+        return TLS_WANT;
+    session->retry = retry_new(hello);
+    if (session->retry)
+        return TLS_WANT;
+    failure = failure_no_memory;
+    return refuse_with(session, &failure);
+}
+
+/* Drives wolfSSL with what is in session->in. `hello`: what it has been given since the connection began. */
+static enum tls_result go_on(struct tls_session *session, struct slice hello)
+{
+    size_t flight_at = session->scratch->out_len;
     int result = wolfSSL_accept(session->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
     forget_intermediates(session);
@@ -168,7 +189,41 @@ enum tls_result tls_session_handshake(struct tls_session *session, struct slice 
         return fail(session, error);
     if (result == WOLFSSL_SUCCESS)
         return finish_handshake(session);
-    return error == WOLFSSL_ERROR_WANT_READ ? TLS_WANT : fail(session, error);
+    return error == WOLFSSL_ERROR_WANT_READ ? wait_for_more(session, hello, flight_at) : fail(session, error);
+}
+
+static enum tls_result go_on_with_second_hello(struct tls_session *session, struct slice in)
+{
+    struct tls_failure failure;
+    enum retry_result came = retry_add(session->retry, in, &session->in, &failure);
+    if (came == RETRY_PARTIAL)
+        return TLS_WANT;
+    if (came == RETRY_REFUSED)
+        return refuse_with(session, &failure);
+    struct retry *retry = session->retry;
+    session->retry = NULL;
+    enum tls_result result = go_on(session, (struct slice){"", 0});
+    session->in = (struct slice){"", 0};
+    retry_free(retry);
+    if (result == TLS_WANT && came == RETRY_ALERT) {
+        failure_set(&failure, REASON_TLS_FAILED, unexpected_message,
+                    "the client sent a warning in place of its second hello");
+        result = refuse_with(session, &failure);
+    }
+    return result;
+}
+
+enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
+{
+    bool first = !session->started;
+    if (session->broken || (first && !hello_is_acceptable(session, in)))
+        return TLS_FAILED;
+    if (session->done)
+        return TLS_OK;
+    if (session->retry)
+        return go_on_with_second_hello(session, in);
+    session->in = in;
+    return go_on(session, first ? in : (struct slice){"", 0});
 }
 
 /* ---- data ---- */

@@ -18,6 +18,7 @@ struct tls_session {
     struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
     struct captured *captured;
     struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
+    struct retry *retry;         /* a HelloRetryRequest is out: the second hello comes; else NULL */
     bool started;                /* the ClientHello was looked at */
     bool done;                   /* the handshake is complete */
     bool verified;               /* captured is the verified chain; else what was offered */
