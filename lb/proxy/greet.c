@@ -91,6 +91,12 @@ static void keep_hello(struct conn *conn, struct slice wire)
     conn->early = smaller ? smaller : conn->early;
 }
 
+static void refuse_long(struct conn *conn)
+{
+    conn_refuse(conn, REASON_HELLO_TOO_LONG, 0,
+                "the ClientHello has more than 16 KB: have the client offer fewer extensions or key shares");
+}
+
 /* A hello in one piece is used where it lies; one that came in pieces is kept until it is complete. `wire`
  * are all bytes so far. */
 static void read_hello(struct conn *conn, struct slice wire)
@@ -109,7 +115,7 @@ static void read_hello(struct conn *conn, struct slice wire)
         break;
     case HELLO_PARTIAL: keep_hello(conn, wire); break;
     case HELLO_INVALID: conn_refuse(conn, REASON_HELLO_INVALID, 0, hello.why); break;
-    case HELLO_TOO_LONG: conn_refuse(conn, REASON_HELLO_TOO_LONG, 0, NULL); break;
+    case HELLO_TOO_LONG: refuse_long(conn); break;
     }
 }
 
@@ -120,7 +126,7 @@ void greet_data(struct conn *conn, struct slice bytes)
         return;
     }
     if (conn->early->len + bytes.len > HELLO_WIRE_MAX) {
-        conn_refuse(conn, REASON_HELLO_TOO_LONG, 0, NULL);
+        refuse_long(conn);
         return;
     }
     early_data(conn, bytes);

@@ -86,14 +86,15 @@ static bool label_ends_well(const char *name, size_t start, size_t end)
     return end > start && end - start <= LABEL_MAX && name[start] != '-' && name[end - 1] != '-';
 }
 
-/* Resolvers read a name whose last label is a number as an address. */
+/* Resolvers read a name whose last label is a number, decimal or hexadecimal, as an address. */
 static bool last_label_is_number(const char *name, size_t len)
 {
     size_t start = len;
     while (start > 0 && name[start - 1] != '.')
         start--;
-    for (size_t i = start; i < len; i++)
-        if (!isdigit((unsigned char)name[i]))
+    bool hexadecimal = len - start >= 2 && name[start] == '0' && name[start + 1] == 'x';
+    for (size_t i = hexadecimal ? start + 2 : start; i < len; i++)
+        if (!(hexadecimal ? isxdigit((unsigned char)name[i]) : isdigit((unsigned char)name[i])))
             return false;
     return true;
 }

@@ -426,7 +426,7 @@ static void what_is_no_host_name_is_not_normalized(void **state)
 {
     (void)state;
     static const char *const bad[] = {"",     ".",     "..",      "a..b",  "-a",  "a-",   "a.b-",     "a b",
-                                      "a:80", "[::1]", "1.2.3.4", "1.2.3", "a.1", "a*.b", "\xc3\xa9", "a/b"};
+                                      "a:80", "[::1]", "1.2.3.4", "1.2.3", "a.1", "a*.b", "\xc3\xa9", "a/b", "1.2.3.0x4", "a.0X1f", "0x"};
     char out[HELLO_NAME_MAX + 1], label[70], name[300];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(hello_normalize_name(slice_of(bad[i]), out));
