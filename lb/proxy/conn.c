@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lb/base/clock.h"
+#include "lb/proxy/flood.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/lifetime.h"
 #include "lb/proxy/reauthorize.h"
@@ -130,11 +131,18 @@ void conn_tick(struct proxy_thread *thread, uint64_t now_ms)
 
 /* ---- the client's stream ---- */
 
+static void count_handshake(struct listener_state *state, const struct tls_session *session)
+{
+    count(&state->handshakes, 1);
+    count(&state->handshakes_by[tls_session_is_tls13(session)][tls_session_group_index(session)], 1);
+}
+
 static void client_secured(struct stream *stream)
 {
     struct conn *conn = stream->owner;
     conn->handshake_us = conn_elapsed_us(conn);
-    count(&conn->service->listener->state->handshakes, 1);
+    flood_handshake_over(conn);
+    count_handshake(conn->service->listener->state, stream->tls);
     authorize_start(conn);
 }
 
@@ -178,10 +186,17 @@ static void client_failed(struct stream *stream, enum stream_error error)
         conn_close(conn, reset_reason(conn));
 }
 
-void conn_count_down(struct proxy_thread *thread, const struct service *service)
+static void count_down(struct proxy_thread *thread, const struct service *service)
 {
     atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&service->listener->state->active, 1, memory_order_relaxed);
+}
+
+void conn_count_down(struct proxy_thread *thread, const struct service *service)
+{
+    count_down(thread, service);
+    if (service->contexts)
+        atomic_fetch_sub_explicit(&service->listener->state->handshaking, 1, memory_order_relaxed);
 }
 
 static void release(struct conn *conn)
@@ -194,7 +209,7 @@ static void release(struct conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     thread->count--;
-    conn_count_down(thread, conn->service);
+    count_down(thread, conn->service);
     generation_drop(conn->service->generation);
     free(conn);
     thread->gone(thread);
@@ -276,7 +291,11 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
         close(fd);
         return;
     }
-    *conn = (struct conn){.thread = thread, .service = service, .peer = *peer, .started_us = clock_us()};
+    *conn = (struct conn){.thread = thread,
+                          .service = service,
+                          .peer = *peer,
+                          .started_us = clock_us(),
+                          .handshaking = service->contexts != NULL};
     conn->timer.fired = on_deadline;
     enlist(conn);
     conn->client = stream_accept(&thread->net, fd, peer->sa.sa_family, &client_events, conn);
@@ -330,6 +349,7 @@ void conn_close(struct conn *conn, enum reason reason)
     if (conn->state == CONN_CLOSING)
         return;
     settle(conn, reason);
+    flood_handshake_over(conn);
     conn->state = CONN_CLOSING;
     wheel_disarm(&conn->thread->wheel, &conn->timer.entry);
     authorize_cancel(conn);
@@ -357,6 +377,7 @@ void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *t
     if (conn->state == CONN_CLOSING || conn->state == CONN_REFUSE)
         return;
     settle(conn, reason);
+    flood_handshake_over(conn);
     if (text && !conn->decision.text)
         conn->decision.text = strdup(text);
     if (alert)

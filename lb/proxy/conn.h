@@ -50,6 +50,7 @@ struct proxy_thread {
                   const struct conn *conn); /* once for each, when its outcome is settled */
     void (*exchanged)(struct proxy_thread *thread,
                       const struct exchange *exchange); /* once for each request */
+    void (*greeted)(struct proxy_thread *thread); /* a handshake that counted for max-handshakes is over */
     void (*gone)(struct proxy_thread *thread);          /* its memory and descriptors are free again */
     void *context;
 };
@@ -90,6 +91,8 @@ struct conn {
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
+    bool handshaking;  /* counted as such for the listener */
+    bool quiet;        /* refused like others that the log has told of: no line */
     bool cut;      /* the client must see that what it got is not the whole */
     char *headers; /* what on_authorize attaches to every request, packed; NULL */
     size_t headers_len;
@@ -120,8 +123,8 @@ struct step {
     void (*client_end)(struct conn *conn);
 };
 
-/* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active);
- * both are counted down when the connection is gone. It lives until its streams are closed. */
+/* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active, and
+ * with TLS its handshaking); all are counted down when the connection is gone, or its handshake is over. It lives until its streams are closed. */
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
 
 /* Gives back what the caller of conn_accept has counted. */

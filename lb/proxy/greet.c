@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lb/proxy/flood.h"
 #include "lb/proxy/steps.h"
 
 uint64_t greet_limit(const struct conn *conn)
@@ -119,9 +120,20 @@ static void read_hello(struct conn *conn, struct slice wire)
     }
 }
 
+static void refuse_flood(struct conn *conn)
+{
+    conn->decision.text = strdup("the client's network begins handshakes faster than handshake-rate allows; this line "
+                                 "stands for all of them within a second");
+    conn_close(conn, REASON_HANDSHAKE_RATE);
+}
+
 void greet_data(struct conn *conn, struct slice bytes)
 {
     if (!conn->early) {
+        if (!flood_admits(conn)) {
+            refuse_flood(conn);
+            return;
+        }
         read_hello(conn, bytes);
         return;
     }

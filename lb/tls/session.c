@@ -1,6 +1,7 @@
 #include "lb/tls/session.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "lb/tls/alpn.h"
 #include "lb/tls/failure.h"
@@ -331,6 +332,20 @@ const char *tls_session_cipher(const struct tls_session *session)
 const char *tls_session_group(const struct tls_session *session)
 {
     return or_empty(wolfSSL_get_curve_name(session->ssl));
+}
+
+size_t tls_session_group_index(const struct tls_session *session)
+{
+    const char *name = tls_session_group(session), *const *names = tls_group_names();
+    for (size_t i = 0; i < TLS_GROUP_COUNT; i++)
+        if (strcasecmp(names[i], name) == 0)
+            return i;
+    return TLS_GROUP_COUNT;
+}
+
+bool tls_session_is_tls13(const struct tls_session *session)
+{
+    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
 }
 
 struct slice tls_session_alpn(const struct tls_session *session)

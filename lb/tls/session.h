@@ -73,6 +73,9 @@ const struct tls_failure *tls_session_failure(const struct tls_session *session)
 const char *tls_session_version(const struct tls_session *session); /* "TLSv1.3" */
 const char *tls_session_cipher(const struct tls_session *session);  /* IANA name, "TLS_AES_128_GCM_SHA256" */
 const char *tls_session_group(const struct tls_session *session);   /* "X25519MLKEM768" */
+/* Of the group in tls_group_names; TLS_GROUP_COUNT: another, or none (some resumptions). */
+size_t tls_session_group_index(const struct tls_session *session);
+bool tls_session_is_tls13(const struct tls_session *session);
 struct slice tls_session_alpn(const struct tls_session *session);   /* empty: none negotiated */
 bool tls_session_resumed(const struct tls_session *session);
 

@@ -46,6 +46,8 @@ static const struct {
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };
 
+_Static_assert((int)GROUP_COUNT == TLS_GROUP_COUNT, "each group has its name");
+
 static const char DEFAULT_GROUPS[] = "X25519MLKEM768:X25519:SECP256R1:SECP384R1";
 
 const char *const *tls_cipher_names(void)
@@ -80,6 +82,7 @@ const char *const *tls_group_names(void)
         "X25519MLKEM768",     "X25519", "SECP256R1", "SECP384R1", "SECP521R1", "SecP256r1MLKEM768",
         "SecP384r1MLKEM1024", NULL,
     };
+    _Static_assert(sizeof names / sizeof names[0] == TLS_GROUP_COUNT + 1, "as many as the header says");
     return names;
 }
 
