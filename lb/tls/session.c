@@ -214,17 +214,40 @@ static enum tls_result go_on_with_second_hello(struct tls_session *session, stru
     return result;
 }
 
+static enum tls_result begin(struct tls_session *session, struct slice in)
+{
+    if (!hello_is_acceptable(session, in))
+        return TLS_FAILED;
+    flight_begin(&session->flight, in);
+    session->in = in;
+    return go_on(session, in);
+}
+
+static enum tls_result refuse_flight(struct tls_session *session)
+{
+    struct tls_failure failure;
+    failure_set(&failure, REASON_TLS_FAILED, record_overflow, "%s",
+                session->context->mode == TLS_ONE_WAY
+                    ? "the client sends more than 4 KB within a handshake without certificates: is it a TLS client?"
+                    : "the client sends more than 32 KB within its handshake: have it send fewer certificates");
+    return refuse_with(session, &failure);
+}
+
 enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
 {
-    bool first = !session->started;
-    if (session->broken || (first && !hello_is_acceptable(session, in)))
+    if (session->broken)
         return TLS_FAILED;
     if (session->done)
         return TLS_OK;
+    if (!session->started)
+        return begin(session, in);
     if (session->retry)
         return go_on_with_second_hello(session, in);
     session->in = in;
-    return go_on(session, first ? in : (struct slice){"", 0});
+    enum tls_result result = go_on(session, (struct slice){"", 0});
+    if (result == TLS_WANT && !flight_fits(&session->flight, in, session->context->mode))
+        return refuse_flight(session);
+    return result;
 }
 
 /* ---- data ---- */

@@ -3,6 +3,7 @@
 #define LB_TLS_SESSION_PARTS_H
 
 #include "lb/tls/context_parts.h"
+#include "lb/tls/flight.h"
 #include "lb/tls/session.h"
 
 /* Certificates with their DER behind them, in one piece of memory; an anchor's DER is the context's. */
@@ -19,6 +20,7 @@ struct tls_session {
     struct captured *captured;
     struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
     struct retry *retry;         /* a HelloRetryRequest is out: the second hello comes; else NULL */
+    struct flight flight;        /* what came after the hello */
     bool started;                /* the ClientHello was looked at */
     bool done;                   /* the handshake is complete */
     bool verified;               /* captured is the verified chain; else what was offered */
