@@ -16,7 +16,8 @@
     X(CLIENT_TRUNCATED, "client-truncated", false,                                                           \
       "the client ended TCP without close_notify in mid-record")                                             \
     X(SERVER_RESET, "server-reset", false, "the server reset the connection")                                \
-    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true, "no complete TLS handshake within timeout-handshake")    \
+    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true,                                                          \
+      "no complete PROXY header or TLS handshake within timeout-handshake")                                  \
     X(TIMEOUT_CONNECT, "timeout-connect", true, "no server accepted within timeout-connect")                 \
     X(TIMEOUT_FIRST_BYTE, "timeout-first-byte", false,                                                       \
       "no byte of a first request within timeout-first-byte")                                                \
@@ -26,6 +27,8 @@
     X(TIMEOUT_SERVER, "timeout-server", true, "the server sent nothing for timeout-server")                  \
     X(TIMEOUT_IDLE, "timeout-idle", false, "no byte in either direction for timeout-idle")                   \
     X(TIMEOUT_HALF_CLOSED, "timeout-half-closed", false, "one side had ended, the other sent nothing more")  \
+    X(PROXY_HEADER_INVALID, "proxy-header-invalid", true,                                                    \
+      "a peer of trusted-proxies did not begin with a whole and valid PROXY header")                         \
     X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
     X(HANDSHAKE_RATE, "handshake-rate", true, "the client's network began more handshakes than handshake-rate") \

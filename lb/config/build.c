@@ -103,7 +103,6 @@ static void free_http(struct http_settings *http)
     }
     free(http->routes);
     free(http->pages);
-    free(http->trusted);
 }
 
 static void free_listener(struct listener *listener)
@@ -113,6 +112,7 @@ static void free_listener(struct listener *listener)
     free_policies(listener);
     free(listener->name);
     free(listener->binds);
+    free(listener->trusted);
     free_tls(&listener->tls);
     tls_sites_free(listener->sites);
     free_http(&listener->http);

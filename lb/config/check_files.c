@@ -89,16 +89,34 @@ static void try_contexts(const struct listener *listener, struct problems *probl
     tls_trust_drop(trust);
 }
 
-static void check_tls_files(struct listener *listener, const struct origin *origin, struct problems *problems)
+/* A host that the routes serve, but no certificate: its clients would see another name. */
+static void warn_of_hosts(const struct listener *listener, struct problems *problems)
+{
+    for (size_t i = 0; i < listener->http.route_count; i++) {
+        const struct route *route = &listener->http.routes[i];
+        if (route->host && listener->tls.pair_count > 0 && !tls_sites_serve(listener->sites, route->host))
+            problems_warn(
+                problems, route->place,
+                "route: host=%s: no certificate of [listener %s] has this name: clients will refuse "
+                "the connection",
+                route->host, listener->name);
+    }
+}
+
+static void check_tls_files(const struct config *config, struct listener *listener,
+                            const struct origin *origin, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
     if (tls->mode == TLS_OFF)
         return;
+    tls->expiry_warning_s = config->expiry_warning_ms / 1000;
     bool loaded = load_pairs(listener, problems);
     loaded = load_clients(listener, problems) && loaded;
     if (is_complete(tls) && loaded && !tls_settings_refused(origin->section, origin->defaults))
         try_contexts(listener, problems);
     listener->sites = tls_sites_new(tls);
+    if (loaded)
+        warn_of_hosts(listener, problems);
 }
 
 static void discard(void *context, int level, struct slice text)
@@ -239,7 +257,7 @@ void check_files(const struct draft *draft, const struct source *source, struct 
         const struct origin *origin = &draft->listeners[i];
         if (origin->section->repeated)
             continue;
-        check_tls_files(listener, origin, problems);
+        check_tls_files(config, listener, origin, problems);
         check_script(config, listener, origin->section, problems);
         load_pages(&listener->http, origin->section, problems);
     }

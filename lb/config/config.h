@@ -52,8 +52,6 @@ struct http_settings {
     uint64_t timeout_keep_alive_ms; /* from the end of one exchange to the first byte of the next request */
     enum encoded_slash slash;
     enum forwarded_mode forwarded;
-    struct network *trusted;
-    size_t trusted_count;
     uint64_t identity; /* 1 << enum field_id: the certificate's fields that servers are sent */
     struct route *routes;
     size_t route_count;
@@ -89,6 +87,9 @@ struct listener {
     char *backend_name;
     const struct backend *backend; /* NULL only for http: then what no route takes is 404 */
     struct http_settings http;
+    bool proxy_protocol;     /* a PROXY header is demanded of `trusted`, and read from nobody else */
+    struct network *trusted; /* whose PROXY header and, over HTTP, whose X-Forwarded-For count */
+    size_t trusted_count;
     uint64_t timeout_handshake_ms, timeout_idle_ms, timeout_half_closed_ms;
     uint64_t max_connections; /* 0: no limit of its own */
     uint64_t max_handshakes;  /* likewise; of TLS, from accepting to their end */
@@ -108,8 +109,9 @@ struct config {
     uint64_t workers;         /* at least 1, resolved from auto */
     uint64_t max_connections; /* 0: as the file-descriptor limit allows */
     uint64_t shutdown_timeout_ms;
-    uint64_t drain_spread_ms; /* kept HTTP connections that shall go are told so within this time */
-    char *admin;              /* path of the admin socket, NULL: off */
+    uint64_t drain_spread_ms;   /* kept HTTP connections that shall go are told so within this time */
+    uint64_t expiry_warning_ms; /* certificates that expire sooner are warned of */
+    char *admin;                /* path of the admin socket, NULL: off */
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;

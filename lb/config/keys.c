@@ -64,6 +64,11 @@ static const struct choice error_formats[] = {{"text", false}, {"json", true}, {
 
 static const struct choice server_protocols[] = {{"http/1.1", false}, {"h2", true}, {NULL, 0}};
 
+static const struct choice proxy_versions[] = {{"off", SEND_PROXY_OFF},
+                                               {"v1", SEND_PROXY_V1},
+                                               {"v2", SEND_PROXY_V2},
+                                               {NULL, 0}};
+
 /* In the order of the reference. */
 const struct key keys[] = {
     {SECTION_GLOBAL, "workers", OWN(value_workers, "auto or 1 to 256"), GLOBAL(workers), .fallback = "auto",
@@ -83,6 +88,8 @@ const struct key keys[] = {
           "shutdown tells all of them at once.")},
     {SECTION_GLOBAL, "admin", OWN(value_admin, "off or unix:PATH"), GLOBAL(admin), .fallback = "off",
      .flags = KEY_RESTART, HELP("Unix socket that `lb ctl` talks to. Whoever may open it may steer lb.")},
+    {SECTION_GLOBAL, "expiry-warning", DURATION(0, 365 * DAY), GLOBAL(expiry_warning_ms), .fallback = "30d",
+     HELP("Certificates in use that expire within this time are warned of by `lb check` and at each load.")},
     {SECTION_GLOBAL, "log", .type = VALUE_TEXT, .form = "stdout, stderr or a path", GLOBAL(log_target),
      .fallback = "stdout", HELP("Where the log goes. A file is appended to, and opened again on SIGUSR1.")},
     {SECTION_GLOBAL, "log-format", CHOICE(formats), GLOBAL(log_format), .fallback = "text",
@@ -147,6 +154,16 @@ const struct key keys[] = {
      HELP("Application protocols offered, the preferred one first: `h2, http/1.1`. Without it, none is "
           "negotiated with `protocol = tcp`, and `h2,http/1.1` with `protocol = http`, which knows these two "
           "and `http/1.0` only.")},
+    {SECTION_LISTENER, "proxy-protocol", .type = VALUE_BOOL, LISTENER(proxy_protocol), .fallback = "no",
+     HELP("`yes`: connections of `trusted-proxies` must begin with a PROXY header, version 1 or 2, and the "
+          "client that it names is the client for all purposes. Of anybody else none is read: what looks "
+          "like one is data.")},
+    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_PEERS | KEY_REPEAT,
+     HELP("Who connects on behalf of others: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or `unix` for peers of "
+          "unix sockets. With `protocol = http` the X-Forwarded-For and the like of these clients are "
+          "believed, everybody else's taken away; where a PROXY header has named the client, that one's "
+          "address must be among them.")},
     {SECTION_LISTENER, "script", .type = VALUE_TEXT, .form = "a path", LISTENER(script.path),
      .flags = KEY_IN_CERTIFICATE,
      HELP(
@@ -175,7 +192,7 @@ const struct key keys[] = {
           "404.")},
     {SECTION_LISTENER, "timeout-handshake", DURATION(1, HOUR), LISTENER(timeout_handshake_ms),
      .fallback = "10s", .flags = KEY_IN_DEFAULTS,
-     HELP("From accepting a connection to the end of its TLS handshake.")},
+     HELP("From accepting a connection to the end of its PROXY header and its TLS handshake.")},
     {SECTION_LISTENER, "timeout-idle", DURATION(0, 30 * DAY), LISTENER(timeout_idle_ms), .fallback = "5m",
      .flags = KEY_IN_DEFAULTS,
      HELP("A connection without a byte in either direction for this long is closed. 0: never. With "
@@ -232,11 +249,6 @@ const struct key keys[] = {
      .flags = HTTP_FLAGS,
      HELP("`set`: X-Forwarded-For, -Proto, -Host, -Port and Forwarded say what lb knows of the client. "
           "`append`: what one of `trusted-proxies` sent goes on in front of it. `off`: none is set.")},
-    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
-     .flags = HTTP_FLAGS | KEY_REPEAT,
-     HELP(
-         "Clients whose X-Forwarded-For and the like are believed: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or "
-         "`unix` for those of unix sockets. Everybody else's are taken away.")},
     {SECTION_LISTENER, "encoded-slash", CHOICE(slashes), LISTENER(http.slash), .fallback = "refuse",
      .flags = HTTP_FLAGS,
      HELP("`%2F` and `%5C` in a path. `refuse`: such a request is answered with 400. `keep`: they stay and "
@@ -299,6 +311,15 @@ const struct key keys[] = {
      HELP("What the servers are spoken to in for requests of listeners with `protocol = http`. `h2`: HTTP/2 "
           "from the "
           "first byte (prior knowledge).")},
+    {SECTION_BACKEND, "send-proxy", CHOICE(proxy_versions), BACKEND(send_proxy), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("Each connection to a server begins with a PROXY header that names the client. `v2` tells about "
+          "its TLS and certificate, too. A request of a listener with `protocol = http` then has a "
+          "connection of its own; health checks say that they are lb's own.")},
+    {SECTION_BACKEND, "send-proxy-certificate", .type = VALUE_BOOL, BACKEND(send_proxy_certificate),
+     .fallback = "no", .flags = KEY_IN_DEFAULTS,
+     HELP("`yes`: the header of `send-proxy = v2` holds the client's verified certificate, as DER. Servers "
+          "must then read headers of several KB.")},
     {SECTION_BACKEND, "host", OWN(value_host, "keep or a host name, with a port or without"),
      .fallback = "keep", .flags = KEY_IN_DEFAULTS,
      HELP("What Host names in requests of listeners with `protocol = http`. `keep`: what the client named.")},

@@ -35,6 +35,35 @@ bool value_bind(const struct setting *setting, void *object)
     return good;
 }
 
+static bool add_network(const struct setting *setting, struct listener *listener, struct slice word)
+{
+    char *text = mem_copy_n(word.data, word.len);
+    struct network network;
+    const char *why;
+    bool good = network_parse(text, &network, &why);
+    if (!good)
+        problems_add(setting->problems, setting->place, "%s: %.100s: %s", setting->name, text, why);
+    free(text);
+    if (!good)
+        return false;
+    listener->trusted = mem_grow(listener->trusted, (listener->trusted_count + 1) * sizeof(network));
+    listener->trusted[listener->trusted_count++] = network;
+    return true;
+}
+
+bool value_trusted_proxies(const struct setting *setting, void *object)
+{
+    struct listener *listener = object;
+    const char *at = setting->value;
+    bool good = true;
+    struct slice word = value_word(&at, ",");
+    if (word.len == 0)
+        return value_refuse(setting, "there is no network in the list");
+    for (; word.len; word = value_word(&at, ","))
+        good = add_network(setting, listener, word) && good;
+    return good;
+}
+
 bool value_host_pattern(struct slice text, char out[VALUE_HOST_MAX])
 {
     bool wildcard = text.len > 2 && memcmp(text.data, "*.", 2) == 0;

@@ -21,6 +21,8 @@ static void add_decision(struct log_fields *line, const struct conn *conn)
 
 static void add_figures(struct log_fields *line, const struct conn *conn)
 {
+    if (conn->unique_id)
+        log_adds(line, "id", conn->unique_id);
     log_adds(line, "backend",
              (conn->authorized || conn->member) && conn->backend ? conn->backend->name : NULL);
     log_adds(line, "server", conn->member ? conn->member->name : NULL);

@@ -1,7 +1,10 @@
 /* Finding a server that accepts: one after the other, each at most once, within the backend's limits. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lb/base/clock.h"
+#include "lb/net/proxy_protocol.h"
+#include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
 
 extern const struct stream_events conn_server_events;
@@ -107,8 +110,28 @@ void connect_start(struct conn *conn)
     try_next(conn);
 }
 
+/* Right behind the connect, before anything else is said: without it the server would take the connection for
+ * lb's own. 0 or a negative errno. */
+static int announce(struct conn *conn)
+{
+    char id[33] = "", *header = conn->thread->net.scratch.plain; /* nothing is being decrypted now */
+    if (conn->backend->send_proxy == SEND_PROXY_OFF)
+        return 0;
+    if (conn->backend->send_proxy == SEND_PROXY_V2) {
+        forward_new_id(&conn->thread->http->ids, id);
+        free(conn->unique_id);
+        conn->unique_id = strdup(id);
+    }
+    size_t len = proxy_announce(conn, conn->backend, id, header);
+    if (len == 0)
+        return UV_EMSGSIZE;
+    return stream_write(conn->server, slice_make(header, len)) == STREAM_BROKEN ? UV_ECONNRESET : 0;
+}
+
 void connect_done(struct conn *conn, int status)
 {
+    if (status == 0)
+        status = announce(conn);
     if (status < 0) {
         failed_once(conn, status);
         try_next(conn);

@@ -5,6 +5,7 @@
 #include "lb/base/clock.h"
 #include "lb/proxy/exchange.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/steps.h"
 
 static void try_next(struct exchange *exchange);
 
@@ -156,6 +157,12 @@ static void on_ready(void *owner)
 {
     struct exchange *exchange = owner;
     send_request(exchange);
+}
+
+static size_t on_announce(void *owner, char *out)
+{
+    const struct exchange *exchange = owner;
+    return proxy_announce(exchange->conn, exchange->backend, exchange->id, out);
 }
 
 static void on_failed(void *owner, const struct upstream_failure *failure)
@@ -360,6 +367,7 @@ static const struct upstream_events server_events = {
     .end = on_server_end,
     .drained = on_upstream_drained,
     .failed = on_failed,
+    .announce = on_announce,
 };
 
 /* ---- trying ---- */
@@ -415,23 +423,13 @@ static void try_next(struct exchange *exchange)
 
 /* ---- beginning ---- */
 
-static unsigned local_port(const struct exchange *exchange, struct addr *local)
-{
-    const struct stream *client = exchange->conn->client;
-    int len = sizeof(local->un);
-    if (client->uv.handle.type != UV_TCP || uv_tcp_getsockname(&client->uv.tcp, &local->sa, &len) != 0)
-        return 0;
-    local->len = (socklen_t)len;
-    return addr_port(local);
-}
-
 /* Asked once for a connection: it does not change. */
 static unsigned port_of(const struct exchange *exchange)
 {
     struct http_conn *http = exchange->http;
     struct addr local;
-    if (http->port == 0)
-        http->port = local_port(exchange, &local);
+    if (http->port == 0 && conn_local(exchange->conn, &local))
+        http->port = addr_port(&local);
     return http->port;
 }
 

@@ -185,8 +185,9 @@ static void move_server(struct pool_server *home, struct pool *to, pool_keeps *k
     const struct member *member;
     if ((!home->kept.newest && !home->shared.newest) || !keeps(context, home->server, &backend, &member))
         return;
-    struct pool_server *target =
-        backend->h2 == home->backend->h2 ? pool_server_get(to, backend, member) : NULL;
+    /* With a PROXY header each connection is one client's from its first byte on. */
+    bool alike = backend->h2 == home->backend->h2 && backend->send_proxy == SEND_PROXY_OFF;
+    struct pool_server *target = alike ? pool_server_get(to, backend, member) : NULL;
     if (!target)
         return;
     move_kept(home, target);

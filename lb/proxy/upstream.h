@@ -8,6 +8,7 @@
 
 #include "lb/balance/backend.h"
 #include "lb/http/h2.h"
+#include "lb/net/proxy_protocol.h"
 #include "lb/net/stream.h"
 
 struct upstream;
@@ -39,6 +40,10 @@ struct upstream_events {
     void (*end)(void *owner, struct http_head *trailers); /* the owner's, or NULL */
     void (*drained)(void *owner);                         /* what upstream_body had queued is gone */
     void (*failed)(void *owner, const struct upstream_failure *failure); /* nothing follows; close it */
+    /* Before `ready`, with a backend that has send_proxy: writes the PROXY header with which the connection
+     * begins into out[PROXY_WRITE_MAX] and gives its length; 0: there can be none, and the connection fails.
+     */
+    size_t (*announce)(void *owner, char *out);
 };
 
 /* The thread's things that all upstreams need. */

@@ -231,11 +231,27 @@ static void on_drained(struct stream *stream)
         link->upstream->events->drained(link->upstream->owner);
 }
 
+/* Right behind the connect, before anything else is said: without it the server would take the connection for
+ * lb's own. 0 or a negative errno. */
+static int announce(struct h1_link *link)
+{
+    const struct upstream *upstream = link->upstream;
+    char *header = link->link.home->pool->thread->net->scratch.plain; /* nothing is being decrypted now */
+    if (link->link.home->backend->send_proxy == SEND_PROXY_OFF)
+        return 0;
+    size_t len = upstream->events->announce(upstream->owner, header);
+    if (len == 0)
+        return UV_EMSGSIZE;
+    return link_write(&link->link, slice_make(header, len)) == STREAM_BROKEN ? UV_ECONNRESET : 0;
+}
+
 static void on_connected(struct stream *stream, int status)
 {
     struct h1_link *link = stream->owner;
     struct upstream *upstream = link->upstream;
     link_connected(&link->link, status);
+    if (status == 0)
+        status = announce(link);
     if (status < 0) {
         fail(link, UPSTREAM_CONNECT, status, NULL);
         return;
@@ -284,6 +300,8 @@ static bool clean(const struct h1_link *link)
 {
     const struct pool_server *home = link->link.home;
     bool untouched = link->link.connected && !link->requested;
+    if (home->backend->send_proxy != SEND_PROXY_OFF) /* it is known to be one client's */
+        return false;
     return (untouched || exchange_whole(link)) && !link->dirty && !link->link.broken &&
            !stream_blocked(link->link.stream) && !home->pool->retired &&
            home->kept.count < home->backend->pool_connections;

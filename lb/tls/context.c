@@ -111,7 +111,8 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
 {
     bool good = set_versions(context->ctx, settings, place, problems);
     good = set_suites_and_groups(context, settings, place, problems) && good;
-    good = identity_load(context->ctx, pair, place, problems) && good;
+    good = identity_load(context->ctx, pair, settings->expiry_warning_s, place, problems) && good;
+    own_read(pair ? &pair->certificate : NULL, &context->own);
     good = set_clients(context, settings, place, problems) && good;
     if (good && !forbid_resumption(context->ctx, settings)) {
         problems_add(problems, place,

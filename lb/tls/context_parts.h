@@ -6,6 +6,7 @@
 
 #include "lb/tls/context.h"
 #include "lb/tls/library.h"
+#include "lb/tls/own.h"
 #include "lb/tls/path.h"
 #include "lb/tls/suites.h"
 
@@ -15,6 +16,7 @@ struct tls_context {
     enum tls_mode mode;
     struct trust *trust; /* held; NULL in one-way mode */
     char *alpn;          /* NULL: none */
+    struct tls_own own;
     enum tls_version min, max;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */

@@ -218,7 +218,7 @@ static bool is_confirmed(const struct trust *trust, struct crl *crl, const struc
 /* What the CRLs of one issuer prove beyond revocation. */
 struct proof {
     bool current, expired, unsigned_one;
-    int64_t next_update; /* of the latest that has expired */
+    const struct crl *last; /* the latest that has expired */
 };
 
 static void weigh(const struct trust *trust, struct crl *crl, const struct certificate *issuer, int64_t now,
@@ -231,8 +231,8 @@ static void weigh(const struct trust *trust, struct crl *crl, const struct certi
     } else if (now <= crl->next_update) {
         proof->current = proof->current || now >= crl->this_update;
     } else {
-        proof->next_update =
-            proof->expired && proof->next_update > crl->next_update ? proof->next_update : crl->next_update;
+        if (!proof->expired || proof->last->next_update < crl->next_update)
+            proof->last = crl;
         proof->expired = true;
     }
 }
@@ -244,8 +244,8 @@ static bool refuse_without_proof(const struct certificate *issuer, const struct 
     brief_name(issuer->subject, name);
     if (proof->expired)
         failure_set(failure, REASON_CRL_EXPIRED, ALERT_CERTIFICATE_UNKNOWN,
-                    "the CRL of %s was to be renewed by %s: fetch the new one", name,
-                    brief_time(proof->next_update, when));
+                    "the CRL of %s was to be renewed by %s: fetch the new one into %s", name,
+                    brief_time(proof->last->next_update, when), proof->last->file);
     else
         failure_set(failure, REASON_CRL_MISSING, ALERT_CERTIFICATE_UNKNOWN,
                     proof->unsigned_one ? "client-crl has a CRL of %s that this CA has not signed"

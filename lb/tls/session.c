@@ -352,6 +352,28 @@ const char *tls_session_cipher(const struct tls_session *session)
     return or_empty(wolfSSL_get_cipher(session->ssl));
 }
 
+bool tls_session_is_tls13(const struct tls_session *session)
+{
+    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
+}
+
+/* The two differ in TLS 1.2 only, where wolfSSL's own names are OpenSSL's. */
+const char *tls_session_suite(const struct tls_session *session)
+{
+    return tls_session_is_tls13(session) ? tls_session_cipher(session) : or_empty(wolfSSL_get_cipher_name(session->ssl));
+}
+
+const struct tls_own *tls_session_own(const struct tls_session *session)
+{
+    return &session->context->own;
+}
+
+const char *tls_session_scheme(const struct tls_session *session)
+{
+    bool told = tls_session_is_tls13(session) && !tls_session_resumed(session);
+    return told ? session->context->own.scheme : "";
+}
+
 const char *tls_session_group(const struct tls_session *session)
 {
     return or_empty(wolfSSL_get_curve_name(session->ssl));
@@ -364,11 +386,6 @@ size_t tls_session_group_index(const struct tls_session *session)
         if (strcasecmp(names[i], name) == 0)
             return i;
     return TLS_GROUP_COUNT;
-}
-
-bool tls_session_is_tls13(const struct tls_session *session)
-{
-    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
 }
 
 struct slice tls_session_alpn(const struct tls_session *session)

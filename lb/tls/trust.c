@@ -114,14 +114,25 @@ static bool load_anchors(const struct tls_file *file, struct place place, struct
 
 /* ---- client-crl ---- */
 
+/* The last tenth of its time. */
+static bool is_near_its_end(const struct crl *crl, int64_t now)
+{
+    return crl->next_update != CRL_NEVER && crl->next_update > crl->this_update &&
+           crl->next_update - now < (crl->next_update - crl->this_update) / 10;
+}
+
 static void warn_of_crl(const struct crl *crl, bool known, bool required, const char *path,
                         struct place place, struct problems *problems)
 {
     char issuer[BRIEF_MAX], when[BRIEF_MAX];
     brief_name(crl->issuer, issuer);
-    if (clock_unix_ms() / 1000 > crl->next_update)
+    int64_t now = clock_unix_ms() / 1000;
+    if (now > crl->next_update)
         problems_warn(problems, place, "%s: the CRL of %s was to be renewed by %s%s", path, issuer,
                       brief_time(crl->next_update, when), required ? ": its clients are refused" : "");
+    else if (is_near_its_end(crl, now))
+        problems_warn(problems, place, "%s: the CRL of %s is to be renewed by %s, soon: fetch the new one",
+                      path, issuer, brief_time(crl->next_update, when));
     if (crl->partial && required)
         problems_warn(problems, place,
                       "%s: the CRL of %s covers only some certificates: it revokes, but proves no other good",
@@ -162,6 +173,7 @@ static bool add_crl(struct trust *trust, struct slice der, const struct tls_file
         crl_close(&crl);
         return false;
     }
+    crl.file = path;
     warn_of_crl(&crl, known, trust->crl_required, path, place, problems);
     trust->crls = mem_grow(trust->crls, (trust->crl_count + 1) * sizeof *trust->crls);
     trust->crls[trust->crl_count++] = crl;
@@ -234,10 +246,12 @@ static bool has_crl(const struct trust *trust, struct slice issuer)
 static void warn_of_missing_crls(const struct trust *trust, struct place place, struct problems *problems)
 {
     char subject[BRIEF_MAX];
-    for (size_t i = 0; trust->crl_required && i < trust->anchor_count; i++)
+    const char *then = trust->crl_required ? "what it issued is refused" : "nobody can be revoked there";
+    bool wanted = trust->crl_required || trust->crl_count > 0;
+    for (size_t i = 0; wanted && i < trust->anchor_count; i++)
         if (!has_crl(trust, trust->anchors[i].subject))
-            problems_warn(problems, place, "CA %s has no CRL in client-crl: what it issued is refused",
-                          brief_name(trust->anchors[i].subject, subject));
+            problems_warn(problems, place, "CA %s has no CRL in client-crl: %s",
+                          brief_name(trust->anchors[i].subject, subject), then);
 }
 
 struct trust *trust_new(const struct tls_settings *settings, struct place place, struct problems *problems)
