@@ -94,9 +94,9 @@ struct listener {
     uint64_t max_connections; /* 0: no limit of its own */
     uint64_t max_handshakes;  /* likewise; of TLS, from accepting to their end */
     struct handshake_rate handshake_rate;
-    uint64_t max_age_ms;      /* of a connection; 0: no limit */
-    bool close_on_expiry;     /* no connection outlives the certificates that it was let in by */
-    bool reauthorize;         /* live connections are judged again when the rules have changed */
+    uint64_t max_age_ms;  /* of a connection; 0: no limit */
+    bool close_on_expiry; /* no connection outlives the certificates that it was let in by */
+    bool reauthorize;     /* live connections are judged again when the rules have changed */
     bool log_connections;
     struct listener_state *state; /* set once before the snapshot is published */
 };

@@ -64,11 +64,13 @@ bool value_handshake_rate(const struct setting *setting, void *object)
         return true;
     }
     if (!read_limit(word, rate))
-        return value_refuse(setting, "write off, or how many in a second, minute or hour: 50/s, 600/m, 3600/h "
-                                     "(1 to 1000000)");
+        return value_refuse(setting,
+                            "write off, or how many in a second, minute or hour: 50/s, 600/m, 3600/h "
+                            "(1 to 1000000)");
     for (word = value_word(&at, ""); word.len; word = value_word(&at, ""))
         if (!read_bits(word, "ipv4=", 32, &rate->bits4) && !read_bits(word, "ipv6=", 128, &rate->bits6))
-            return value_refuse(setting, "what follows the rate is ipv4= with 1 to 32 or ipv6= with 1 to 128: the "
-                                         "bits of an address that tell sources apart");
+            return value_refuse(setting,
+                                "what follows the rate is ipv4= with 1 to 32 or ipv6= with 1 to 128: the "
+                                "bits of an address that tell sources apart");
     return true;
 }

@@ -161,8 +161,10 @@ static void client_end(struct stream *stream)
 {
     struct conn *conn = stream->owner;
     conn->client_ended = true;
-    if (stream->tls && tls_session_truncated(stream->tls) && conn->state != CONN_REFUSE)
-        conn_close(conn, conn->state == CONN_HANDSHAKE ? REASON_TLS_ABORTED : REASON_CLIENT_TRUNCATED);
+    if (conn->state == CONN_HANDSHAKE)
+        greet_end(conn);
+    else if (stream->tls && tls_session_truncated(stream->tls) && conn->state != CONN_REFUSE)
+        conn_close(conn, REASON_CLIENT_TRUNCATED);
     else
         steps[conn->state].client_end(conn);
 }
@@ -176,19 +178,15 @@ static void client_drained(struct stream *stream)
         relay_drained(conn);
 }
 
-static enum reason reset_reason(const struct conn *conn)
-{
-    return conn->state == CONN_HELLO || conn->state == CONN_HANDSHAKE ? REASON_TLS_ABORTED
-                                                                      : REASON_CLIENT_RESET;
-}
-
 static void client_failed(struct stream *stream, enum stream_error error)
 {
     struct conn *conn = stream->owner;
     if (error == STREAM_TLS && conn->state != CONN_REFUSE)
         greet_failed(conn);
+    else if (conn->state == CONN_HELLO || conn->state == CONN_HANDSHAKE)
+        greet_end(conn);
     else
-        conn_close(conn, reset_reason(conn));
+        conn_close(conn, REASON_CLIENT_RESET);
 }
 
 static void count_down(struct proxy_thread *thread, const struct service *service)

@@ -52,7 +52,7 @@ struct proxy_thread {
     void (*exchanged)(struct proxy_thread *thread,
                       const struct exchange *exchange); /* once for each request */
     void (*greeted)(struct proxy_thread *thread); /* a handshake that counted for max-handshakes is over */
-    void (*gone)(struct proxy_thread *thread);          /* its memory and descriptors are free again */
+    void (*gone)(struct proxy_thread *thread);    /* its memory and descriptors are free again */
     void *context;
 };
 
@@ -101,10 +101,10 @@ struct conn {
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
-    bool handshaking;  /* counted as such for the listener */
-    bool quiet;        /* refused like others that the log has told of: no line */
-    bool cut;      /* the client must see that what it got is not the whole */
-    char *headers; /* what on_authorize attaches to every request, packed; NULL */
+    bool handshaking; /* counted as such for the listener */
+    bool quiet;       /* refused like others that the log has told of: no line */
+    bool cut;         /* the client must see that what it got is not the whole */
+    char *headers;    /* what on_authorize attaches to every request, packed; NULL */
     size_t headers_len;
     char *chosen_server;      /* by on_authorize; NULL: any */
     unsigned deny_status;     /* what the script would answer with */
@@ -134,7 +134,8 @@ struct step {
 };
 
 /* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active, and
- * with TLS its handshaking); all are counted down when the connection is gone, or its handshake is over. It lives until its streams are closed. */
+ * with TLS its handshaking); all are counted down when the connection is gone, or its handshake is over. It
+ * lives until its streams are closed. */
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
 
 /* What the client itself has to say begins here: TLS or not. */

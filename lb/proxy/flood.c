@@ -3,7 +3,12 @@
 #include "lb/base/clock.h"
 #include "lb/base/rate.h"
 
-enum { LINE_MS = 1000, ADDRESS_MAX = 16, NAME_MAX_BYTES = 48, KEY_MAX = 2 + NAME_MAX_BYTES + 1 + ADDRESS_MAX };
+enum {
+    LINE_MS = 1000,
+    ADDRESS_MAX = 16,
+    NAME_MAX_BYTES = 48,
+    KEY_MAX = 2 + NAME_MAX_BYTES + 1 + ADDRESS_MAX
+};
 
 /* The client's address in network order; IPv4-mapped IPv6 counts as IPv4. NULL: a unix socket's. */
 static const unsigned char *address_of(const struct addr *peer, size_t *len)

@@ -8,8 +8,8 @@
  * handshake-rate allows; conn->quiet is set if a line about that source was due less than a second ago. */
 bool flood_admits(struct conn *conn);
 
-/* The connection's handshake, which acceptors have counted (the listener's handshaking), is over. Harmless when
- * it was over before, or never was. */
+/* The connection's handshake, which acceptors have counted (the listener's handshaking), is over. Harmless
+ * when it was over before, or never was. */
 void flood_handshake_over(struct conn *conn);
 
 #endif

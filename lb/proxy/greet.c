@@ -10,14 +10,31 @@ uint64_t greet_limit(const struct conn *conn)
     return conn->service->listener->timeout_handshake_ms;
 }
 
+static void close_with(struct conn *conn, enum reason reason, const char *text)
+{
+    if (!conn->decision.text)
+        conn->decision.text = strdup(text);
+    conn_close(conn, reason);
+}
+
 void greet_expired(struct conn *conn)
 {
-    conn_close(conn, REASON_TIMEOUT_HANDSHAKE);
+    const char *text =
+        conn->state == CONN_HANDSHAKE
+            ? "the client did not go on with the handshake: is it slow, or does it wait for a person?"
+        : conn->early ? "the client did not finish its ClientHello: is its network losing packets?"
+                      : "the client sent nothing: does it wait for the server to speak first?";
+    close_with(conn, REASON_TIMEOUT_HANDSHAKE, text);
 }
 
 void greet_end(struct conn *conn)
 {
-    conn_close(conn, REASON_TLS_ABORTED);
+    const char *text =
+        conn->state == CONN_HANDSHAKE ? "the client left during the handshake and said nothing: does it "
+                                        "trust this listener's certificate?"
+        : conn->early                 ? "the client left within its ClientHello"
+                      : "the client left without a byte: a health check that only connects, or a port scan";
+    close_with(conn, REASON_TLS_ABORTED, text);
 }
 
 void greet_failed(struct conn *conn)
@@ -28,9 +45,7 @@ void greet_failed(struct conn *conn)
         conn_refuse(conn, failure->reason, 0, failure->text);
         return;
     }
-    if (!conn->decision.text)
-        conn->decision.text = strdup(failure->text);
-    conn_close(conn, REASON_TLS_FAILED);
+    close_with(conn, REASON_TLS_FAILED, failure->text);
 }
 
 static void refuse_name(struct conn *conn, const char *why)
@@ -46,8 +61,9 @@ static struct tls_context *choose_context(struct conn *conn, const struct hello 
     struct service *base = conn->service;
     size_t pair = tls_sites_choose(base->listener->sites, hello);
     if (hello->names_address && base->listener->policy_count > 0) {
-        refuse_name(conn, "the client asks for an IP address as name (SNI), but names decide here: have it ask "
-                          "for a host name, or send none");
+        refuse_name(conn,
+                    "the client asks for an IP address as name (SNI), but names decide here: have it ask "
+                    "for a host name, or send none");
         return NULL;
     }
     if (pair == SITES_NONE) {
@@ -122,9 +138,10 @@ static void read_hello(struct conn *conn, struct slice wire)
 
 static void refuse_flood(struct conn *conn)
 {
-    conn->decision.text = strdup("the client's network begins handshakes faster than handshake-rate allows; this line "
-                                 "stands for all of them within a second");
-    conn_close(conn, REASON_HANDSHAKE_RATE);
+    close_with(conn, REASON_HANDSHAKE_RATE,
+               "the client's network begins handshakes faster than handshake-rate allows; this line stands "
+               "for all of "
+               "them within a second");
 }
 
 void greet_data(struct conn *conn, struct slice bytes)

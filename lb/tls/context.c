@@ -57,6 +57,7 @@ static bool set_suites_and_groups(struct tls_context *context, const struct tls_
     good = groups_read(settings, place, problems, context->groups, &context->group_count) && good;
     if (!good)
         return false;
+    context->suite_count = suites_numbers(suites, context->suites);
     if (wolfSSL_CTX_set_cipher_list(context->ctx, suites) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the ciphers %s", suites);
     else if (wolfSSL_CTX_set_groups(context->ctx, context->groups, context->group_count) != WOLFSSL_SUCCESS)

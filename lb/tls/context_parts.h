@@ -18,6 +18,8 @@ struct tls_context {
     char *alpn;          /* NULL: none */
     struct tls_own own;
     enum tls_version min, max;
+    uint16_t suites[SUITES_MAX];
+    size_t suite_count;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
 };

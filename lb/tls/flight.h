@@ -1,6 +1,6 @@
 /*
- * What a client may send between its hello and the end of its handshake: wolfSSL keeps what it has not got as a
- * whole, and a client that goes no further must cost little.
+ * What a client may send between its hello and the end of its handshake: wolfSSL keeps what it has not got as
+ * a whole, and a client that goes no further must cost little.
  */
 #ifndef LB_TLS_FLIGHT_H
 #define LB_TLS_FLIGHT_H

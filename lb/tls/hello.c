@@ -256,6 +256,7 @@ static const char *read_body(struct reader in, struct hello *out)
         return "the ClientHello names no TLS version";
     if (session.left > 32 || suites.left < 2 || suites.left % 2 != 0 || compression.left == 0)
         return "a length in the ClientHello is wrong";
+    out->suites = rest(suites);
     out->fixed = slice_make(whole.at, (size_t)(in.at - whole.at));
     out->legacy_version = out->version_max = (uint16_t)(version > 0x0303 ? 0x0303 : version);
     out->version_min = 0x0300; /* of what comes before TLS 1.3, all below the highest is offered */
@@ -285,16 +286,16 @@ static const char *explain_other(struct slice wire)
 {
     const uint8_t *bytes = (const uint8_t *)wire.data;
     if (starts_with(wire, "PROXY ") || starts_with(wire, "\r\n\r\n"))
-        return "this looks like a PROXY protocol header, which this listener does not expect";
+        return "this looks like a PROXY protocol header, which this listener does not expect from there";
     if (starts_with(wire, "SSH-"))
-        return "this looks like SSH on a TLS port";
+        return "this looks like SSH on a TLS port: connect to another one";
     if (bytes[0] >= 'A' && bytes[0] <= 'Z')
-        return "this looks like plain HTTP on a TLS port";
+        return "this looks like plain HTTP on a TLS port: have the client use https://";
     if (bytes[0] & 0x80)
-        return "this looks like an SSLv2 hello: the client is too old";
+        return "this looks like an SSLv2 hello: update the client";
     if (bytes[0] == 21)
-        return "the client sent an alert in place of a ClientHello";
-    return "this is no TLS record";
+        return "the client sent an alert in place of a ClientHello: see what the client says";
+    return "this is no TLS record: does the client speak another protocol?";
 }
 
 struct progress {

@@ -226,10 +226,11 @@ static enum tls_result begin(struct tls_session *session, struct slice in)
 static enum tls_result refuse_flight(struct tls_session *session)
 {
     struct tls_failure failure;
-    failure_set(&failure, REASON_TLS_FAILED, record_overflow, "%s",
-                session->context->mode == TLS_ONE_WAY
-                    ? "the client sends more than 4 KB within a handshake without certificates: is it a TLS client?"
-                    : "the client sends more than 32 KB within its handshake: have it send fewer certificates");
+    failure_set(
+        &failure, REASON_TLS_FAILED, record_overflow, "%s",
+        session->context->mode == TLS_ONE_WAY
+            ? "the client sends more than 4 KB within a handshake without certificates: is it a TLS client?"
+            : "the client sends more than 32 KB within its handshake: have it send fewer certificates");
     return refuse_with(session, &failure);
 }
 
@@ -360,7 +361,8 @@ bool tls_session_is_tls13(const struct tls_session *session)
 /* The two differ in TLS 1.2 only, where wolfSSL's own names are OpenSSL's. */
 const char *tls_session_suite(const struct tls_session *session)
 {
-    return tls_session_is_tls13(session) ? tls_session_cipher(session) : or_empty(wolfSSL_get_cipher_name(session->ssl));
+    return tls_session_is_tls13(session) ? tls_session_cipher(session)
+                                         : or_empty(wolfSSL_get_cipher_name(session->ssl));
 }
 
 const struct tls_own *tls_session_own(const struct tls_session *session)

@@ -1,12 +1,11 @@
 /* What handshake-rate and max-handshakes are refused for. */
 #include "tests/unit/test_config_refusals.h"
 
-#define APP     "[backend app]\nserver = s 127.0.0.1:9001\n"
+#define APP "[backend app]\nserver = s 127.0.0.1:9001\n"
 #define ONE_WAY                                                                                              \
     "[listener a]\nbind = 127.0.0.1:8080\nbackend = app\ntls = one-way\ncertificate = server.pem "           \
     "server.key\n" /* the next line is 6 */
-#define WRITE_RATE                                                                                           \
-    ": write off, or how many in a second, minute or hour: 50/s, 600/m, 3600/h (1 to 1000000)"
+#define WRITE_RATE ": write off, or how many in a second, minute or hour: 50/s, 600/m, 3600/h (1 to 1000000)"
 #define WRITE_BITS ": what follows the rate is ipv4= with 1 to 32 or ipv6= with 1 to 128"
 
 static const struct refusal refusals[] = {
@@ -36,7 +35,8 @@ static const struct refusal refusals[] = {
      "6: handshake-rate = 5/s ipv5=24" WRITE_BITS},
     {"limits_of_handshakes_without_tls_have_no_effect",
      "[listener a]\nbind = 127.0.0.1:8080\nbackend = app\nhandshake-rate = 5/s\nmax-handshakes = 5\n" APP,
-     "4: 'handshake-rate' has no effect with tls = off: set 'tls'\n5: 'max-handshakes' has no effect with tls = off"},
+     "4: 'handshake-rate' has no effect with tls = off: set 'tls'\n5: 'max-handshakes' has no effect with "
+     "tls = off"},
     {"bits_without_a_number_are_refused", ONE_WAY "handshake-rate = 5/s ipv4=\n" APP,
      "6: handshake-rate = 5/s ipv4=" WRITE_BITS},
 };

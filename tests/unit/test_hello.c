@@ -514,11 +514,15 @@ static void a_second_hello_with_another_name_or_list_is_told(void **state)
         size_t len;
         const char *expected;
     } cases[] = {
-        {0, "\0\x8\0\0\5b.com", 10, "name"},       {0, "\0\xc\0\0\x9"
-                                                     "127.0.0.1",
-                                                 14, "name"},
-        {43, "\2\3\4", 3, "versions"},             {10, "\0\2\0\x17", 4, "groups"},
-        {13, "\0\2\4\3", 4, "signature schemes"}, {16, "\0\3\2h2", 5, "protocols"},
+        {0, "\0\x8\0\0\5b.com", 10, "name"},
+        {0,
+         "\0\xc\0\0\x9"
+         "127.0.0.1",
+         14, "name"},
+        {43, "\2\3\4", 3, "versions"},
+        {10, "\0\2\0\x17", 4, "groups"},
+        {13, "\0\2\4\3", 4, "signature schemes"},
+        {16, "\0\3\2h2", 5, "protocols"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct build first = {.len = 0}, again = {.len = 0};
@@ -547,8 +551,9 @@ static void a_second_hello_with_other_suites_is_told(void **state)
 static void what_is_no_host_name_is_not_normalized(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",     ".",     "..",      "a..b",  "-a",  "a-",   "a.b-",     "a b",
-                                      "a:80", "[::1]", "1.2.3.4", "1.2.3", "a.1", "a*.b", "\xc3\xa9", "a/b", "1.2.3.0x4", "a.0X1f", "0x"};
+    static const char *const bad[] = {"",         ".",    "..",        "a..b",    "-a",    "a-",  "a.b-",
+                                      "a b",      "a:80", "[::1]",     "1.2.3.4", "1.2.3", "a.1", "a*.b",
+                                      "\xc3\xa9", "a/b",  "1.2.3.0x4", "a.0X1f",  "0x"};
     char out[HELLO_NAME_MAX + 1], label[70], name[300];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(hello_normalize_name(slice_of(bad[i]), out));
