@@ -126,6 +126,8 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
      "no group in common with the client, or a key share that is none: see groups"},
     {ECC_CURVETYPE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
      "no group in common with the client: see groups"},
+    {ECC_PEERKEY_ERROR, REASON_TLS_FAILED, illegal_parameter,
+     "the client's key share is no point of its group: update the client"},
     {INVALID_PARAMETER, REASON_TLS_CIPHER, illegal_parameter,
      "the client's parameters contradict each other: update the client"},
     {SIG_VERIFY_E, REASON_TLS_FAILED, decrypt_error, NO_PROOF},
@@ -190,10 +192,24 @@ static void explain_client_alert(int code, struct tls_failure *failure)
     failure->alert_received = code;
 }
 
+#define RENEGOTIATES                                                                                         \
+    "the client begins another handshake within the connection (renegotiation), which lb never allows: "     \
+    "switch it off there"
+
+/* After the handshake. */
+static const struct meaning RECORD_ERRORS[] = {
+    {DUPLICATE_MSG_E, REASON_TLS_FAILED, unexpected_message, RENEGOTIATES},
+    {OUT_OF_ORDER_E, REASON_TLS_FAILED, unexpected_message, RENEGOTIATES},
+    {VERIFY_MAC_ERROR, REASON_TLS_FAILED, bad_record_mac,
+     "a record was changed on its way: something between the client and lb changes bytes"},
+    {DECRYPT_ERROR, REASON_TLS_FAILED, bad_record_mac,
+     "a record was changed on its way: something between the client and lb changes bytes"},
+};
+
 static void explain_error(int error, bool done, struct tls_failure *failure)
 {
     char words[LIBRARY_TEXT_MAX];
-    const struct meaning *meaning = done ? NULL : FIND(HANDSHAKE_ERRORS, error);
+    const struct meaning *meaning = done ? FIND(RECORD_ERRORS, error) : FIND(HANDSHAKE_ERRORS, error);
     if (meaning)
         failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
     else
