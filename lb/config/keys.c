@@ -149,6 +149,13 @@ const struct key keys[] = {
     {SECTION_LISTENER, "groups", OWN(value_groups, "names, separated by ':'"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
      HELP("Groups for the key exchange, the preferred one first. Without it, the default list.")},
+    {SECTION_LISTENER, "signatures", OWN(value_signatures, "names, separated by ':'"),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
+     HELP("Signature schemes that lb signs with and that it asks clients with certificates for, by their "
+          "names in "
+          "RFC 8446: `ecdsa_secp256r1_sha256`, `rsa_pss_rsae_sha384`. In TLS 1.2 clients are asked for some "
+          "of each kind "
+          "of key (RSA, EC) all the same. Without it, all that wolfSSL has.")},
     {SECTION_LISTENER, "alpn", OWN(value_alpn, "names, separated by commas"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
      HELP("Application protocols offered, the preferred one first: `h2, http/1.1`. Without it, none is "

@@ -175,6 +175,12 @@ bool value_groups(const struct setting *setting, void *object)
     return append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":", tls_group_names());
 }
 
+bool value_signatures(const struct setting *setting, void *object)
+{
+    return append_list(setting, &((struct listener *)object)->tls.signatures, ":,", ":",
+                       tls_signature_names());
+}
+
 bool value_alpn(const struct setting *setting, void *object)
 {
     return append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",", NULL);

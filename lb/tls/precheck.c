@@ -150,45 +150,13 @@ static bool check_suites(const struct tls_context *context, const struct hello *
 
 /* ---- signatures ---- */
 
-static const struct {
-    unsigned number;
-    const char *name;
-} SCHEMES[] = {
-    {0x0403, "ecdsa_secp256r1_sha256"},
-    {0x0503, "ecdsa_secp384r1_sha384"},
-    {0x0603, "ecdsa_secp521r1_sha512"},
-    {0x0807, "ed25519"},
-    {0x0808, "ed448"},
-    {0x0804, "rsa_pss_rsae_sha256"},
-    {0x0805, "rsa_pss_rsae_sha384"},
-    {0x0806, "rsa_pss_rsae_sha512"},
-    {0x0401, "rsa_pkcs1_sha256"},
-    {0x0501, "rsa_pkcs1_sha384"},
-    {0x0601, "rsa_pkcs1_sha512"},
-    {0x0201, "rsa_pkcs1_sha1"},
-    {0x0203, "ecdsa_sha1"},
-};
-
-static const char *scheme_name(unsigned number)
-{
-    for (size_t i = 0; i < sizeof SCHEMES / sizeof SCHEMES[0]; i++)
-        if (SCHEMES[i].number == number)
-            return SCHEMES[i].name;
-    return NULL;
-}
-
-/* In TLS 1.3 the curve brings its hash along, and RSA signs by PSS only (RFC 8446 section 4.2.3). */
 static bool can_verify(const struct tls_context *context, const struct hello *hello)
 {
     bool tls13 = hello->version_max >= WIRE_TLS_1_3 && context->max == TLS_1_3;
     for (size_t i = 0; i < hello->signatures.len / 2; i++) {
-        unsigned number = number_at(hello->signatures, i);
-        const char *name = scheme_name(number);
-        bool pss = number >= 0x0804 && number <= 0x0806;
-        if (has_rsa_key(context)
-                ? pss || (number >= 0x0809 && number <= 0x080b) || (!tls13 && (number & 0xff) == 1)
-            : tls13 ? name && strcmp(name, context->own.scheme) == 0
-                    : (number & 0xff) == 3 || number == 0x0807 || number == 0x0808)
+        unsigned scheme = number_at(hello->signatures, i);
+        if (signatures_allow(&context->signatures, scheme) &&
+            signature_fits(scheme, &context->own, tls13 ? TLS_1_3 : TLS_1_2))
             return true;
     }
     return false;
@@ -204,7 +172,7 @@ static bool check_signatures(const struct tls_context *context, const struct hel
     failure_set(failure, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
                 "the client verifies no signature of this listener's %s key, but %s: add a certificate with "
                 "such a key",
-                context->own.key, listed(hello->signatures, scheme_name, offered));
+                context->own.key, listed(hello->signatures, signature_name, offered));
     return false;
 }
 
