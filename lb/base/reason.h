@@ -66,6 +66,9 @@
     X(SCRIPT_MEMORY, "script-memory", true, "the script used more memory than script-memory")                \
     X(NO_SERVER, "no-server", true, "all servers of the backend are down or full")                           \
     X(CONNECT_FAILED, "connect-failed", true, "each server tried refused the connection")                    \
+    X(SERVER_TLS_FAILED, "server-tls-failed", true, "no TLS handshake with a server came about")             \
+    X(SERVER_CERTIFICATE, "server-certificate", true, "a server did not prove by its certificate who it is") \
+    X(SERVER_TRUNCATED, "server-truncated", false, "the server ended TCP without close_notify")              \
     X(REQUEST_INVALID, "request-invalid", true, "the request breaks the rules of HTTP")                      \
     X(URI_TOO_LONG, "uri-too-long", true, "the request's target exceeds max-uri")                            \
     X(HEADERS_TOO_LARGE, "headers-too-large", true, "a head exceeds max-header-bytes or max-headers")        \

@@ -281,6 +281,7 @@ static void check_backends(struct checker *checker)
         if (!used(config, backend))
             problems_warn(checker->problems, section->place, "[backend %s] is used by no listener",
                           backend->name);
+        check_server_tls(checker, i);
     }
 }
 

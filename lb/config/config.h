@@ -17,12 +17,16 @@
 #include "lb/http/forward.h"
 #include "lb/http/h1.h"
 #include "lb/http/route.h"
-#include "lb/tls/settings.h"
+#include "lb/tls/client_settings.h"
 #include "lb/tls/sites.h"
 #include "scripting/script.h"
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 
+/* Which changes on disk take effect by themselves. */
+enum watch_what { WATCH_NOTHING, WATCH_FILES, WATCH_CONFIGURATION }; /* the last: the files, too */
+
+struct archive;
 struct listener_state; /* counters across snapshots: lb/proxy */
 
 struct bind {
@@ -101,10 +105,29 @@ struct listener {
     struct listener_state *state; /* set once before the snapshot is published */
 };
 
+/* TLS to one server. */
+struct member_tls {
+    unsigned line; /* of the configuration */
+    bool on;
+    char *name; /* what its certificate must be for, also sent as SNI; NULL: its address has none */
+};
+
+/* TLS to the servers of a backend, which itself knows nothing of it. */
+struct backend_tls {
+    struct place place; /* of the backend's section */
+    bool on;            /* of servers that do not say */
+    bool used;          /* by one server at least */
+    char *name;         /* of servers that do not say; NULL: as in their address */
+    char *alpn;         /* names separated by ',' for connections of tcp listeners; NULL: none */
+    struct tls_client_settings settings;
+    struct member_tls *members; /* as those of the backend */
+};
+
 struct config {
     atomic_uint refs;
     char **files; /* as read, in order */
     size_t file_count;
+    struct archive *archive; /* all files it was made of, these included; sealed */
 
     uint64_t workers;         /* at least 1, resolved from auto */
     uint64_t max_connections; /* 0: as the file-descriptor limit allows */
@@ -115,10 +138,12 @@ struct config {
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;
+    enum watch_what watch;
 
     struct listener *listeners;
     size_t listener_count;
     struct backend *backends;
+    struct backend_tls *backend_tls; /* as backends */
     size_t backend_count;
 };
 
@@ -127,6 +152,11 @@ struct config {
  * thread is checked: files readable, certificate and key fit (a context is made), scripts compile and define
  * a hook (a state is made), names known, binds unique. */
 struct config *config_load(const char *const *paths, size_t count, struct problems *problems);
+
+/* From the same text as `before`, which still says where everything is; its other files are those of
+ * `archive`, which becomes the snapshot's, or is freed. Nothing is looked up in the network. */
+struct config *config_load_again(const struct config *before, struct archive *archive,
+                                 struct problems *problems);
 struct config *config_hold(struct config *config);
 void config_drop(struct config *config);
 

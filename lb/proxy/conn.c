@@ -246,24 +246,43 @@ static void server_data(struct stream *stream, struct slice bytes)
     relay_server_data(stream->owner, bytes);
 }
 
+static void server_secured(struct stream *stream)
+{
+    connect_secured(stream->owner);
+}
+
 static void server_end(struct stream *stream)
 {
-    relay_server_end(stream->owner);
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_CONNECT)
+        connect_unsecured(conn);
+    else if (stream->tls && tls_session_truncated(stream->tls))
+        conn_close(conn, REASON_SERVER_TRUNCATED);
+    else
+        relay_server_end(conn);
 }
 
 static void server_drained(struct stream *stream)
 {
-    relay_drained(stream->owner);
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_RELAY || conn->state == CONN_DRAIN)
+        relay_drained(conn);
 }
 
 static void server_failed(struct stream *stream, enum stream_error error)
 {
-    (void)error;
-    conn_close(stream->owner, REASON_SERVER_RESET);
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_CONNECT)
+        connect_unsecured(conn);
+    else if (error == STREAM_TLS)
+        connect_lost(conn);
+    else
+        conn_close(conn, REASON_SERVER_RESET);
 }
 
 const struct stream_events conn_server_events = {
     .connected = server_connected,
+    .secured = server_secured,
     .data = server_data,
     .end = server_end,
     .drained = server_drained,
@@ -343,6 +362,8 @@ static bool cuts(enum reason reason)
     case REASON_CLIENT_RESET:
     case REASON_CLIENT_TRUNCATED:
     case REASON_SERVER_RESET:
+    case REASON_SERVER_TLS_FAILED:
+    case REASON_SERVER_TRUNCATED:
     case REASON_TLS_FAILED:
     case REASON_REAUTHORIZATION:
     case REASON_CLOSE_ON_EXPIRY:

@@ -406,6 +406,7 @@ static void release(struct exchange *exchange)
     exchange_facts_give(exchange);
     free(exchange->server);
     free(exchange->text);
+    free(exchange->failure_text);
     free(exchange->log_fields);
     exchange->request = exchange->answer = exchange->request_trailers = exchange->answer_trailers = NULL;
     exchange->next_waiting = thread->finished;

@@ -1,4 +1,5 @@
 /* The server's side of an exchange: one server after the other until one answers, then its answer. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +80,8 @@ void exchange_server_leave(struct exchange *exchange)
 static bool nothing_was_sent(const struct exchange *exchange)
 {
     enum upstream_trouble trouble = exchange->failure.trouble;
-    return trouble == UPSTREAM_CONNECT || trouble == UPSTREAM_UNTOUCHED;
+    return trouble == UPSTREAM_CONNECT || trouble == UPSTREAM_UNTOUCHED || trouble == UPSTREAM_TLS ||
+           trouble == UPSTREAM_IMPOSTOR;
 }
 
 /* RFC 9110 section 9.2.2: what may have been done once may be done again only if it is idempotent. */
@@ -107,6 +109,8 @@ static void give_up(struct exchange *exchange)
         else
             exchange_refuse(exchange, 503, REASON_CONNECT_FAILED, uv_strerror(failure->error));
         break;
+    case UPSTREAM_TLS: exchange_refuse(exchange, 503, REASON_SERVER_TLS_FAILED, failure->text); break;
+    case UPSTREAM_IMPOSTOR: exchange_refuse(exchange, 503, REASON_SERVER_CERTIFICATE, failure->text); break;
     case UPSTREAM_UNTOUCHED:
     case UPSTREAM_CLOSED: exchange_refuse(exchange, 502, REASON_SERVER_CLOSED, failure->text); break;
     case UPSTREAM_BAD_ANSWER: exchange_refuse(exchange, 502, REASON_ANSWER_INVALID, failure->text); break;
@@ -156,6 +160,7 @@ static void failed_once(struct exchange *exchange)
 static void on_ready(void *owner)
 {
     struct exchange *exchange = owner;
+    exchange->server_tls = upstream_tls(exchange->upstream);
     send_request(exchange);
 }
 
@@ -165,10 +170,24 @@ static size_t on_announce(void *owner, char *out)
     return proxy_announce(exchange->conn, exchange->backend, exchange->id, out);
 }
 
+/* The text outlives the connection: another server may be tried first. That of TLS says whose it is. */
+static void keep_failure(struct exchange *exchange, const struct upstream_failure *failure)
+{
+    bool tls = failure->trouble == UPSTREAM_TLS || failure->trouble == UPSTREAM_IMPOSTOR;
+    char line[512];
+    exchange->failure = *failure;
+    free(exchange->failure_text);
+    if (tls)
+        snprintf(line, sizeof(line), "server %s: %s", exchange->member->name, failure->text);
+    const char *text = tls ? line : failure->text;
+    exchange->failure_text = text ? strdup(text) : NULL;
+    exchange->failure.text = exchange->failure_text;
+}
+
 static void on_failed(void *owner, const struct upstream_failure *failure)
 {
     struct exchange *exchange = owner;
-    exchange->failure = *failure;
+    keep_failure(exchange, failure);
     failed_once(exchange);
 }
 
@@ -398,6 +417,7 @@ static bool try_member(struct exchange *exchange)
 static void use_upstream(struct exchange *exchange)
 {
     exchange->reused = upstream_reused(exchange->upstream);
+    exchange->server_tls = upstream_tls(exchange->upstream);
     if (upstream_ready(exchange->upstream)) {
         if (exchange->tries == 1 && !exchange->fresh)
             exchange->connected_us = exchange->opened_us; /* nothing was waited for */

@@ -11,6 +11,7 @@
 struct generation;
 struct pool;
 struct rate_table;
+struct server_tls;
 struct upstream_thread;
 
 /* A listener within a generation, or what one of its host names gets instead. */
@@ -32,6 +33,7 @@ struct generation {
     struct log *log;            /* of the thread that owns it at the moment */
     struct service *services;   /* as config->listeners */
     struct balancer *balancers; /* as config->backends */
+    struct server_tls *servers; /* TLS to the servers */
     unsigned long connections;  /* that run on it */
     struct rate_table *rates;   /* of the process, for scripts */
     struct pool *pool;          /* connections to servers; made when first used */

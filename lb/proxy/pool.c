@@ -1,6 +1,7 @@
 /* The connections to servers that one thread keeps for one snapshot. */
 #include <stdlib.h>
 
+#include "lb/proxy/server_tls.h"
 #include "lb/proxy/upstream_parts.h"
 
 /* ---- lists ---- */
@@ -83,6 +84,7 @@ struct pool_server *pool_server_get(struct pool *pool, const struct backend *bac
     if (!home)
         return NULL;
     *home = (struct pool_server){.next = *bucket, .pool = pool, .server = member->server, .backend = backend};
+    home->peer = pool->tls ? server_tls_peer(pool->tls, backend, member) : NULL;
     *bucket = home;
     return home;
 }
@@ -100,6 +102,11 @@ static void close_idle(struct pool_server *home, uint64_t since_ms)
         if (link->idle && link->idle_since_ms <= since_ms)
             h2_link_close(link);
     }
+}
+
+void pool_secure(struct pool *pool, const struct server_tls *servers)
+{
+    pool->tls = servers;
 }
 
 void pool_keep_nothing(struct pool *pool)

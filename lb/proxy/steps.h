@@ -38,6 +38,9 @@ void early_end(struct conn *conn);
 /* connect.c */
 void connect_start(struct conn *conn);
 void connect_done(struct conn *conn, int status);
+void connect_secured(struct conn *conn);
+void connect_unsecured(struct conn *conn); /* the server's stream has failed or ended before */
+void connect_lost(struct conn *conn);      /* TLS has failed after that */
 void connect_expired(struct conn *conn);
 void connect_free(struct conn *conn);
 uint64_t connect_limit(const struct conn *conn);

@@ -13,8 +13,8 @@
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
-    atomic_uint users; /* the owner and each session */
-    enum tls_mode mode;
+    atomic_uint users;   /* the owner and each session */
+    enum tls_mode mode;  /* towards servers: mutual if they are verified, else one-way */
     struct trust *trust; /* held; NULL in one-way mode */
     char *alpn;          /* NULL: none */
     struct tls_own own;

@@ -11,8 +11,6 @@
 #include "lb/tls/sites.h"
 #include "lb/tls/trust.h"
 
-#define OID_EKU_SERVER SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
-
 static bool is_certificate(const struct pem_block *block)
 {
     return slice_is(block->label, "CERTIFICATE") || slice_is(block->label, "X509 CERTIFICATE");
@@ -38,17 +36,22 @@ static bool holds(const struct tls_file *file, bool (*wanted)(const struct pem_b
 
 /* ---- warnings about a chain that will be used all the same ---- */
 
-static void warn_of_dates(const struct certificate *certificate, const char *path, uint64_t warning_s,
-                          struct place place, struct problems *problems)
+static const char *others(const struct identity_use *use)
+{
+    return use->to_servers ? "servers" : "clients";
+}
+
+static void warn_of_dates(const struct certificate *certificate, const char *path,
+                          const struct identity_use *use, struct place place, struct problems *problems)
 {
     char subject[BRIEF_MAX], when[BRIEF_MAX];
     int64_t now = clock_unix_ms() / 1000, left = certificate->not_after - now;
     brief_name(certificate->subject, subject);
     brief_time(certificate->not_after, when);
     if (left < 0)
-        problems_warn(problems, place, "%s: certificate %s has expired on %s: clients will refuse it", path,
-                      subject, when);
-    else if (left < (int64_t)warning_s)
+        problems_warn(problems, place, "%s: certificate %s has expired on %s: %s will refuse it", path,
+                      subject, when, others(use));
+    else if (left < (int64_t)use->warning_s)
         problems_warn(problems, place, "%s: certificate %s expires on %s, in %lld days: renew it", path,
                       subject, when, (long long)(left / 86400));
     if (now < certificate->not_before)
@@ -62,21 +65,20 @@ static void note_name(void *context, const char *name)
     *(bool *)context = true;
 }
 
-static void warn_of_leaf(const struct certificate *leaf, const char *path, struct place place,
-                         struct problems *problems)
+static void warn_of_leaf(const struct certificate *leaf, const char *path, const struct identity_use *use,
+                         struct place place, struct problems *problems)
 {
     char subject[BRIEF_MAX];
-    bool named = false;
+    bool named = use->to_servers;
     brief_name(leaf->subject, subject);
     tls_site_names(leaf, note_name, &named);
     if (!named)
         problems_warn(problems, place,
                       "%s: certificate %s has no host name (subjectAltName): clients will refuse it", path,
                       subject);
-    if (!extended_usage_allows(leaf->extensions, OID_EKU_SERVER))
-        problems_warn(problems, place,
-                      "%s: the extendedKeyUsage of %s lacks serverAuth: clients will refuse it", path,
-                      subject);
+    if (!extended_usage_allows(leaf->extensions, use->to_servers ? OID_EKU_CLIENT : OID_EKU_SERVER))
+        problems_warn(problems, place, "%s: the extendedKeyUsage of %s lacks %s: %s will refuse it", path,
+                      subject, use->to_servers ? "clientAuth" : "serverAuth", others(use));
 }
 
 /* Authority information access that tells where the issuer's certificate is: then there is one to send (RFC
@@ -118,7 +120,7 @@ static void warn_of_link(const struct certificate *previous, const struct certif
 }
 
 /* What cannot be opened here may still be good enough for wolfSSL, which decides. */
-static void warn_of_chain(const struct tls_file *file, uint64_t warning_s, struct place place,
+static void warn_of_chain(const struct tls_file *file, const struct identity_use *use, struct place place,
                           struct problems *problems)
 {
     struct slice pem = {file->data, file->len};
@@ -129,9 +131,9 @@ static void warn_of_chain(const struct tls_file *file, uint64_t warning_s, struc
     for (; certificate_next_pem(&pem, at, &len, &why); number++, at += len) {
         if (!certificate_open(slice_make(at, len), &next, &why))
             break;
-        warn_of_dates(&next, file->path, warning_s, place, problems);
+        warn_of_dates(&next, file->path, use, place, problems);
         if (number == 1)
-            warn_of_leaf(&next, file->path, place, problems);
+            warn_of_leaf(&next, file->path, use, place, problems);
         else
             warn_of_link(&previous, &next, number, file->path, place, problems);
         previous = next;
@@ -196,7 +198,7 @@ static bool use_certificates(WOLFSSL_CTX *ctx, const struct tls_file *file, stru
     return !why && result == WOLFSSL_SUCCESS;
 }
 
-static bool load_certificate(WOLFSSL_CTX *ctx, const struct tls_file *file, uint64_t warning_s,
+static bool load_certificate(WOLFSSL_CTX *ctx, const struct tls_file *file, const struct identity_use *use,
                              struct place place, struct problems *problems)
 {
     struct pem_block block;
@@ -204,7 +206,7 @@ static bool load_certificate(WOLFSSL_CTX *ctx, const struct tls_file *file, uint
         return refuse_certificate_file(file, place, problems);
     if (!use_certificates(ctx, file, place, problems))
         return false;
-    warn_of_chain(file, warning_s, place, problems);
+    warn_of_chain(file, use, place, problems);
     return true;
 }
 
@@ -251,19 +253,18 @@ static bool load_key(WOLFSSL_CTX *ctx, const struct tls_file *file, const struct
     }
     if (wolfSSL_CTX_check_private_key(ctx) == WOLFSSL_SUCCESS)
         return true;
-    problems_add(
-        problems, place,
-        "the key in %s does not belong to the first certificate in %s, which must be the listener's own",
-        file->path, certificate->path);
+    problems_add(problems, place,
+                 "the key in %s does not belong to the first certificate in %s, which must be lb's own",
+                 file->path, certificate->path);
     return false;
 }
 
-bool identity_load(WOLFSSL_CTX *ctx, const struct tls_pair *pair, uint64_t warning_s, struct place place,
-                   struct problems *problems)
+bool identity_load(WOLFSSL_CTX *ctx, const struct tls_pair *pair, const struct identity_use *use,
+                   struct place place, struct problems *problems)
 {
     static const struct tls_pair none;
     const struct tls_file *certificate = pair ? &pair->certificate : &none.certificate;
     const struct tls_file *key = pair && pair->key.data ? &pair->key : certificate;
-    return load_certificate(ctx, certificate, warning_s, file_place(certificate, place), problems) &&
+    return load_certificate(ctx, certificate, use, file_place(certificate, place), problems) &&
            load_key(ctx, key, certificate, file_place(key, place), problems);
 }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "lb/tls/alpn.h"
+#include "lb/tls/client_parts.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/precheck.h"
 #include "lb/tls/retry.h"
@@ -77,11 +78,22 @@ void tls_session_free(struct tls_session *session)
     retry_free(session->retry);
     free(session->captured);
     free(session->failure);
+    if (session->peer && !session->done)
+        peer_forget(session->peer);
+    peer_drop(session->peer);
     tls_context_free(session->context);
     free(session);
 }
 
 /* ---- failing ---- */
+
+/* The reasons from certificate-missing to crl-missing stand in a row. */
+static enum reason reason_with_server(enum reason reason)
+{
+    if (reason >= REASON_CERTIFICATE_MISSING && reason <= REASON_CRL_MISSING)
+        return REASON_SERVER_CERTIFICATE;
+    return reason == REASON_NO_MEMORY ? reason : REASON_SERVER_TLS_FAILED;
+}
 
 void session_refuse(struct tls_session *session, const struct tls_failure *failure)
 {
@@ -91,6 +103,10 @@ void session_refuse(struct tls_session *session, const struct tls_failure *failu
     session->failure = malloc(sizeof *session->failure);
     if (session->failure)
         *session->failure = *failure;
+    if (session->failure && session->peer)
+        session->failure->reason = reason_with_server(failure->reason);
+    if (session->peer)
+        peer_forget(session->peer);
 }
 
 void session_refuse_now(struct tls_session *session, const struct tls_failure *failure)
@@ -127,15 +143,28 @@ static bool is_authenticated(const struct tls_session *session)
     return session->context->mode != TLS_MUTUAL || session->verified;
 }
 
+/* In TLS 1.3 the server sends later what there is to keep. */
+static void keep_early(struct tls_session *session)
+{
+    if (session->peer && strcmp(tls_session_version(session), "TLSv1.2") == 0 &&
+        !tls_session_resumed(session))
+        peer_keep(session);
+}
+
 static enum tls_result finish_handshake(struct tls_session *session)
 {
     struct tls_failure failure;
-    if (is_authenticated(session)) {
+    if (session->peer)
+        peer_take_up(session);
+    if (!is_authenticated(session))
+        failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
+                    "the handshake ended without a verified certificate of the %s",
+                    session->peer ? "server" : "client");
+    else if (!session->peer || peer_agreed(session, &failure)) {
         session->done = true;
+        keep_early(session);
         return TLS_OK;
     }
-    failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
-                "the handshake ended without a verified certificate of the client");
     session_refuse_now(session, &failure);
     return TLS_FAILED;
 }
@@ -170,7 +199,7 @@ static enum tls_result wait_for_more(struct tls_session *session, struct slice h
 {
     struct tls_failure failure;
     const struct tls_scratch *scratch = session->scratch;
-    if (!retry_is_asked(slice_make(scratch->out + flight_at, scratch->out_len - flight_at)))
+    if (session->peer || !retry_is_asked(slice_make(scratch->out + flight_at, scratch->out_len - flight_at)))
         return TLS_WANT;
     session->retry = retry_new(hello);
     if (session->retry)
@@ -183,7 +212,7 @@ static enum tls_result wait_for_more(struct tls_session *session, struct slice h
 static enum tls_result go_on(struct tls_session *session, struct slice hello)
 {
     size_t flight_at = session->scratch->out_len;
-    int result = wolfSSL_accept(session->ssl);
+    int result = session->peer ? wolfSSL_connect(session->ssl) : wolfSSL_accept(session->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
     forget_intermediates(session);
     if (session->broken)
@@ -246,7 +275,7 @@ enum tls_result tls_session_handshake(struct tls_session *session, struct slice 
         return go_on_with_second_hello(session, in);
     session->in = in;
     enum tls_result result = go_on(session, (struct slice){"", 0});
-    if (result == TLS_WANT && !flight_fits(&session->flight, in, session->context->mode))
+    if (result == TLS_WANT && !session->peer && !flight_fits(&session->flight, in, session->context->mode))
         return refuse_flight(session);
     return result;
 }
@@ -293,6 +322,9 @@ enum tls_result tls_session_read(struct tls_session *session, struct slice in, s
         result = drain(session, &len);
     }
     *plain = slice_make(session->scratch->plain, len);
+    session->heard = session->heard || len > 0;
+    if (session->ticket_came)
+        peer_keep(session);
     return result;
 }
 

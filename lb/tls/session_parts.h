@@ -20,12 +20,16 @@ struct tls_session {
     struct captured *captured;
     struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
     struct retry *retry;         /* a HelloRetryRequest is out: the second hello comes; else NULL */
-    struct flight flight;        /* what came after the hello */
-    bool started;                /* the ClientHello was looked at */
-    bool done;                   /* the handshake is complete */
-    bool verified;               /* captured is the verified chain; else what was offered */
-    bool chain_came;             /* more than the leaf came: the library has put some into the context */
-    bool muted;                  /* our own alert is out: nothing more is sent */
+    struct flight flight;        /* what the client sent after its hello */
+    struct tls_peer *peer;       /* the server that this is a session to; held; NULL: with a client */
+    const struct tls_protocols *protocols; /* with `peer` only */
+    int64_t good_until;                    /* unix seconds: how long what was verified may be relied on */
+    bool ticket_came, heard;               /* with `peer`: one to keep; something of what it has to say */
+    bool started;                          /* the ClientHello was looked at, or is lb's own */
+    bool done;                             /* the handshake is complete */
+    bool verified;                         /* captured is the verified chain; else what was offered */
+    bool chain_came; /* more than the leaf came: the library has put some into the context */
+    bool muted;      /* our own alert is out: nothing more is sent */
     bool broken;
     bool peer_closed, closed;
 };
