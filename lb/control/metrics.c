@@ -42,7 +42,7 @@ static void write_handshake(const struct listener *listener, size_t version, siz
 }
 
 /* Only what has happened: the key exchanges that clients do not use are many. */
-static void write_handshakes(const struct config *config, FILE *out)
+static void write_tls_handshakes(const struct config *config, FILE *out)
 {
     head(out, "lb_tls_handshakes_total", "counter",
          "TLS handshakes completed, by version and group of the key exchange; none: resumed without one.");
@@ -72,7 +72,7 @@ static void write_listeners(const struct config *config, FILE *out)
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_reauthorize_lag_seconds{listener=\"%s\"} %.6f\n", config->listeners[j].name,
                 (double)counted(&config->listeners[j].state->reauthorize_lag_us) / 1e6);
-    write_handshakes(config, out);
+    write_tls_handshakes(config, out);
     head(out, "lb_connections_active", "gauge", "Connections that are open now.");
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_connections_active{listener=\"%s\"} %u\n", config->listeners[j].name,

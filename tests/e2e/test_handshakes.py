@@ -1,6 +1,4 @@
 """How many handshakes are let in, and what the ones cost that never end."""
-import socket
-
 import pytest
 
 from harness import client, config
@@ -8,6 +6,7 @@ from harness.client import V12, V13, Refused, Steps
 from harness.hello import SERVER_NAME, Hello, entry, names, records
 from harness.origin import echo
 from harness.ports import free_port
+from harness.product import is_sanitized
 from harness.waiting import scaled, until
 
 
@@ -144,6 +143,7 @@ def test_handshakes_are_counted_by_version_and_group(lb, pki, serve):
 # ---- memory ----
 
 COST = 20 * 1024
+memory = pytest.mark.skipif(is_sanitized(), reason="a sanitizer keeps what was freed")
 
 
 def half_a_hello(_pki, port):
@@ -191,6 +191,8 @@ HALF_OPEN = {
 }
 
 
+@memory
+@pytest.mark.heavy
 @pytest.mark.parametrize("mode", ["one-way", "mutual"])
 @pytest.mark.parametrize("what", HALF_OPEN)
 def test_a_half_open_handshake_costs_less_than_20_kb(lb, pki, behind, what, mode):
@@ -202,7 +204,6 @@ def test_a_half_open_handshake_costs_less_than_20_kb(lb, pki, behind, what, mode
     held = [HALF_OPEN[what](pki, port) for _ in range(count)]
     until(lambda: lb.metric("lb_handshakes_active", listener="main") == count + 50, "all of them")
     cost = (lb.rss() - before) / count
-    print(f"{what}, {mode}: {cost / 1024:.1f} KB")
     assert cost < COST, f"{cost / 1024:.1f} KB"
     for sock in warm + held:
         sock.close()
@@ -237,6 +238,8 @@ def test_a_client_may_send_its_first_data_with_the_end_of_its_handshake(pki, ser
             got += len(steps.read(65536))
 
 
+@memory
+@pytest.mark.heavy
 @versions
 def test_a_client_with_certificates_costs_less_than_32_kb_while_they_arrive(lb, pki, behind, version):
     """The longest record, but for its last byte: nothing can be told from that yet."""
