@@ -6,7 +6,6 @@ from harness.client import V12, V13, Refused, Steps
 from harness.hello import SERVER_NAME, Hello, entry, names, records
 from harness.origin import echo
 from harness.ports import free_port
-from harness.product import is_sanitized
 from harness.waiting import scaled, until
 
 
@@ -143,7 +142,6 @@ def test_handshakes_are_counted_by_version_and_group(lb, pki, serve):
 # ---- memory ----
 
 COST = 20 * 1024
-memory = pytest.mark.skipif(is_sanitized(), reason="a sanitizer keeps what was freed")
 
 
 def half_a_hello(_pki, port):
@@ -191,7 +189,7 @@ HALF_OPEN = {
 }
 
 
-@memory
+@pytest.mark.plain_only
 @pytest.mark.heavy
 @pytest.mark.parametrize("mode", ["one-way", "mutual"])
 @pytest.mark.parametrize("what", HALF_OPEN)
@@ -238,7 +236,7 @@ def test_a_client_may_send_its_first_data_with_the_end_of_its_handshake(pki, ser
             got += len(steps.read(65536))
 
 
-@memory
+@pytest.mark.plain_only
 @pytest.mark.heavy
 @versions
 def test_a_client_with_certificates_costs_less_than_32_kb_while_they_arrive(lb, pki, behind, version):
