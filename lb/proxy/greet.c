@@ -105,7 +105,8 @@ static void keep_hello(struct conn *conn, struct slice wire)
         return;
     conn->early->len = len;
     struct early *smaller = realloc(conn->early, sizeof(*smaller) + len);
-    conn->early = smaller ? smaller : conn->early;
+    if (smaller)
+        conn->early = smaller;
 }
 
 static void refuse_long(struct conn *conn)

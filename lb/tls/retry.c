@@ -112,7 +112,8 @@ static void keep_small(struct retry *retry)
 {
     retry->len = hello_compact(retry->bytes, retry->len);
     char *smaller = realloc(retry->bytes, retry->len);
-    retry->bytes = smaller ? smaller : retry->bytes;
+    if (smaller)
+        retry->bytes = smaller;
 }
 
 static enum retry_result read_hello(struct retry *retry, struct slice *record, struct tls_failure *failure)
