@@ -37,7 +37,7 @@ else ifeq ($(FLAVOR),fuzz)
 CC   := clang
 MODE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DLB_ASSERT
 else
-MODE := -O2 -g -D_FORTIFY_SOURCE=2 -flto=auto
+MODE := -O3 -g -D_FORTIFY_SOURCE=2 -flto=auto
 endif
 
 CFLAGS  = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(MODE) $(WOLFSSL_CFLAGS) $(LLHTTP_CFLAGS) $(PKG_FLAGS) -MMD -MP
@@ -85,6 +85,11 @@ $(BUILD)/unit/test_certificate $(BUILD)/unit/test_forward_identity $(BUILD)/unit
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "LD $@"; $(CC) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS)
+
+# A client of the library itself, for the tests from outside.
+build/tools/%: tests/tools/%.c build/deps.mk
+	@mkdir -p $(@D)
+	@echo "LD $@"; $(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) $(WOLFSSL_CFLAGS) -o $@ $< $(WOLFSSL_LIBS)
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz-binaries

@@ -9,6 +9,7 @@
 #include "lb/proxy/flood.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/lifetime.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/proxy/reauthorize.h"
 #include "lb/proxy/steps.h"
 
@@ -426,6 +427,7 @@ void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *t
         return;
     settle(conn, reason);
     flood_handshake_over(conn);
+    ocsp_leave(conn);
     if (text && !conn->decision.text)
         conn->decision.text = strdup(text);
     if (alert)

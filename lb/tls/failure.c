@@ -113,6 +113,8 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
      "attributes?"},
     {BUFFER_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
      "a certificate of the client is cut off: is its file damaged?"},
+    {HANDSHAKE_SIZE_ERROR, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "the certificates of the client are too large for a handshake: have it send fewer"},
     {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
      "an intermediate that the client sent is no CA: have it send the leaf first, then its issuers"},
     {VERSION_ERROR, REASON_TLS_VERSION, protocol_version,
@@ -274,13 +276,19 @@ static const struct meaning *meaning_of(const struct tls_session *session, int e
     return session->peer ? FIND(SERVER_ERRORS, error) : FIND(HANDSHAKE_ERRORS, error);
 }
 
-static void explain_error(const struct tls_session *session, int error, struct tls_failure *failure)
+/* `alert`: what the library has sent, -1 if nothing. */
+static void explain_error(const struct tls_session *session, int error, int alert,
+                          struct tls_failure *failure)
 {
     char words[LIBRARY_TEXT_MAX];
     bool done = session->done;
     const struct meaning *meaning = meaning_of(session, error);
     if (meaning)
         failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
+    else if (!done && alert == bad_certificate)
+        failure_set(failure, REASON_CERTIFICATE_MALFORMED, alert,
+                    "a certificate of the %s cannot be read: %s", session->peer ? "server" : "client",
+                    library_error(error, words));
     else
         failure_set(failure, REASON_TLS_FAILED, done ? unexpected_message : ALERT_HANDSHAKE_FAILURE, "%s: %s",
                     done ? "a record failed" : "the TLS handshake failed", library_error(error, words));
@@ -301,9 +309,10 @@ void failure_from_library(struct tls_session *session, int error)
         session_refuse(session, &failure);
         return;
     }
-    explain_error(session, error, &failure);
-    if (history.last_tx.level == alert_fatal) {
-        failure.alert_sent = history.last_tx.code;
+    int alert = history.last_tx.level == alert_fatal ? history.last_tx.code : -1;
+    explain_error(session, error, alert, &failure);
+    if (alert >= 0) {
+        failure.alert_sent = alert;
         session_refuse(session, &failure);
     } else {
         session_refuse_now(session, &failure);
