@@ -54,7 +54,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_
 all: build/deps.mk ## build build/lb
 	@$(MAKE) --no-print-directory build/lb
 
-build/deps.mk: docker/install-deps
+build/deps.mk: docker/install-deps docker/wolfssl-signatures.c
 	docker/install-deps build
 	@touch $@
 

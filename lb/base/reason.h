@@ -31,6 +31,8 @@
       "a peer of trusted-proxies did not begin with a whole and valid PROXY header")                         \
     X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
+    X(HANDSHAKE_RATE, "handshake-rate", true,                                                                \
+      "the client's network began more handshakes than handshake-rate")                                      \
     X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
     X(TLS_CIPHER, "tls-cipher", true, "no cipher suite, group or signature algorithm in common")             \
     X(NAME_UNKNOWN, "name-unknown", true,                                                                    \

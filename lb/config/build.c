@@ -74,6 +74,7 @@ static void free_tls(struct tls_settings *tls)
     free_clients(tls);
     free(tls->ciphers);
     free(tls->groups);
+    free(tls->signatures);
     free(tls->alpn);
 }
 

@@ -209,6 +209,12 @@ bool value_groups(const struct setting *setting, void *object)
     return value_append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":", tls_group_names());
 }
 
+bool value_signatures(const struct setting *setting, void *object)
+{
+    return value_append_list(setting, &((struct listener *)object)->tls.signatures, ":,", ":",
+                             tls_signature_names());
+}
+
 bool value_alpn(const struct setting *setting, void *object)
 {
     return value_append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",", NULL);

@@ -31,6 +31,31 @@ static const struct listener_metric listener_metrics[] = {
      offsetof(struct listener_state, bytes_out)},
 };
 
+static void write_handshake(const struct listener *listener, size_t version, size_t group, FILE *out)
+{
+    static const char *const versions[HANDSHAKE_VERSIONS] = {"TLSv1.2", "TLSv1.3"};
+    const char *const *names = tls_group_names();
+    unsigned long long number = counted(&listener->state->handshakes_by[version][group]);
+    if (number > 0)
+        fprintf(out, "lb_tls_handshakes_total{listener=\"%s\",version=\"%s\",group=\"%s\"} %llu\n",
+                listener->name, versions[version], group < TLS_GROUP_COUNT ? names[group] : "none", number);
+}
+
+/* Only what has happened: the key exchanges that clients do not use are many. */
+static void write_tls_handshakes(const struct config *config, FILE *out)
+{
+    head(out, "lb_tls_handshakes_total", "counter",
+         "TLS handshakes completed, by version and group of the key exchange; none: resumed without one.");
+    for (size_t i = 0; i < config->listener_count; i++)
+        for (size_t version = 0; version < HANDSHAKE_VERSIONS; version++)
+            for (size_t group = 0; group <= TLS_GROUP_COUNT; group++)
+                write_handshake(&config->listeners[i], version, group, out);
+    head(out, "lb_handshakes_active", "gauge", "TLS handshakes that are under way now.");
+    for (size_t i = 0; i < config->listener_count; i++)
+        fprintf(out, "lb_handshakes_active{listener=\"%s\"} %u\n", config->listeners[i].name,
+                atomic_load(&config->listeners[i].state->handshaking));
+}
+
 /* Names are of letters, digits, '_', '-' and '.': they need no escaping in a label. */
 static void write_listeners(const struct config *config, FILE *out)
 {
@@ -47,6 +72,7 @@ static void write_listeners(const struct config *config, FILE *out)
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_reauthorize_lag_seconds{listener=\"%s\"} %.6f\n", config->listeners[j].name,
                 (double)counted(&config->listeners[j].state->reauthorize_lag_us) / 1e6);
+    write_tls_handshakes(config, out);
     head(out, "lb_connections_active", "gauge", "Connections that are open now.");
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_connections_active{listener=\"%s\"} %u\n", config->listeners[j].name,

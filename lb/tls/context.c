@@ -58,12 +58,34 @@ static bool set_suites_and_groups(struct tls_context *context, const struct tls_
     good = groups_read(settings, place, problems, context->groups, &context->group_count) && good;
     if (!good)
         return false;
+    context->suite_count = suites_numbers(suites, context->suites);
     if (wolfSSL_CTX_set_cipher_list(context->ctx, suites) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the ciphers %s", suites);
     else if (wolfSSL_CTX_set_groups(context->ctx, context->groups, context->group_count) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the groups");
     else
         return true;
+    return false;
+}
+
+/* After the suites, which bring a list of their own, and the key. */
+static bool set_signatures(struct tls_context *context, const struct tls_settings *settings,
+                           const struct tls_pair *pair, struct place place, struct problems *problems)
+{
+    unsigned char wire[2 * SIGNATURES_MAX];
+    struct signatures *signatures = &context->signatures;
+    if (!signatures_read(settings, place, problems, signatures) ||
+        !signatures_serve(signatures, &context->own, pair->certificate.path, settings, place, problems))
+        return false;
+    for (size_t i = 0; i < signatures->count; i++) {
+        wire[2 * i] = (unsigned char)(signatures->list[i] >> 8);
+        wire[2 * i + 1] = (unsigned char)signatures->list[i];
+    }
+    if (signatures->count == 0 || library_set_signatures(context->ctx, wire, 2 * signatures->count))
+        return true;
+    problems_add(problems, place,
+                 "this wolfSSL cannot be told its signatures: build it as docker/install-deps does, or "
+                 "remove the key");
     return false;
 }
 
@@ -116,6 +138,7 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
                          problems) &&
            good;
     own_read(pair ? &pair->certificate : NULL, &context->own);
+    good = good && set_signatures(context, settings, pair, place, problems);
     good = set_clients(context, settings, place, problems) && good;
     if (good && !forbid_resumption(context->ctx, settings)) {
         problems_add(problems, place,

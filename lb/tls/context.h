@@ -55,5 +55,7 @@ void tls_library_cpu(char *out, size_t size); /* the CPU features that wolfSSL u
 /* Names for messages and completion: NULL-terminated. */
 const char *const *tls_cipher_names(void);
 const char *const *tls_group_names(void);
+const char *const *tls_signature_names(void);
+#define TLS_GROUP_COUNT 7 /* of them */
 
 #endif

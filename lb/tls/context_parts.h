@@ -8,6 +8,7 @@
 #include "lb/tls/library.h"
 #include "lb/tls/own.h"
 #include "lb/tls/path.h"
+#include "lb/tls/schemes.h"
 #include "lb/tls/suites.h"
 
 struct tls_context {
@@ -19,6 +20,9 @@ struct tls_context {
     char *alpn;            /* NULL: none */
     struct tls_own own;
     enum tls_version min, max;
+    uint16_t suites[SUITES_MAX];
+    size_t suite_count;
+    struct signatures signatures;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
 };

@@ -75,6 +75,9 @@ const char *tls_session_version(const struct tls_session *session); /* "TLSv1.3"
 const char *tls_session_cipher(const struct tls_session *session);  /* IANA name, "TLS_AES_128_GCM_SHA256" */
 const char *tls_session_suite(const struct tls_session *session);   /* OpenSSL's name for the cipher */
 const char *tls_session_group(const struct tls_session *session);   /* "X25519MLKEM768" */
+/* Of the group in tls_group_names; TLS_GROUP_COUNT: another, or none (some resumptions). */
+size_t tls_session_group_index(const struct tls_session *session);
+bool tls_session_is_tls13(const struct tls_session *session);
 const struct tls_own *tls_session_own(const struct tls_session *session); /* what lb has shown */
 /* How lb has signed this handshake: see struct tls_own; "" if that is not known, or nothing was signed. */
 const char *tls_session_scheme(const struct tls_session *session);

@@ -3,6 +3,7 @@
 #define LB_TLS_SESSION_PARTS_H
 
 #include "lb/tls/context_parts.h"
+#include "lb/tls/flight.h"
 #include "lb/tls/session.h"
 
 /* Certificates with their DER behind them, in one piece of memory; an anchor's DER is the context's. */
@@ -18,6 +19,8 @@ struct tls_session {
     struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
     struct captured *captured;
     struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
+    struct retry *retry;         /* a HelloRetryRequest is out: the second hello comes; else NULL */
+    struct flight flight;        /* what the client sent after its hello */
     struct tls_peer *peer;       /* the server that this is a session to; held; NULL: with a client */
     const struct tls_protocols *protocols; /* with `peer` only */
     int64_t good_until;                    /* unix seconds: how long what was verified may be relied on */

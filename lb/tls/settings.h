@@ -55,6 +55,7 @@ struct tls_settings {
     char *ciphers;             /* names separated by ':'; NULL: the default list */
     char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
                      them may still get its own first choice, which is wolfSSL's doing */
+    char *signatures; /* names of signature schemes separated by ':'; NULL: all */
     char *alpn;   /* names separated by ',' in order of preference; NULL: none */
 };
 
