@@ -30,6 +30,8 @@
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
     X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
     X(TLS_CIPHER, "tls-cipher", true, "no cipher suite, group or signature algorithm in common")             \
+    X(NAME_UNKNOWN, "name-unknown", true,                                                                    \
+      "no certificate has the name that the client asks for (strict-sni)")                                   \
     X(TLS_CLIENT_ALERT, "tls-client-alert", true, "the client refused the handshake with an alert")          \
     X(TLS_ABORTED, "tls-aborted", true, "the client left during the handshake")                              \
     X(TLS_FAILED, "tls-failed", true, "the TLS handshake or a record failed")                                \

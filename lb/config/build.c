@@ -40,18 +40,55 @@ static void apply_section(struct section *section, void *object, struct problems
         apply(&section->entries[i], object, problems, resolve);
 }
 
+static void free_file(struct tls_file *file)
+{
+    free(file->path);
+    if (file->data)
+        explicit_bzero(file->data, file->len); /* one of them is a private key */
+    free(file->data);
+}
+
+/* What says who the clients are, which a policy has of its own. */
+static void free_clients(struct tls_settings *tls)
+{
+    free_file(&tls->client_ca);
+    for (size_t i = 0; i < tls->crl_count; i++)
+        free_file(&tls->crls[i]);
+    free(tls->crls);
+}
+
 static void free_tls(struct tls_settings *tls)
 {
-    struct tls_file *files[] = {&tls->certificate, &tls->key, &tls->client_ca, &tls->client_crl};
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        free(files[i]->path);
-        if (files[i]->data)
-            explicit_bzero(files[i]->data, files[i]->len); /* one of them is a private key */
-        free(files[i]->data);
+    for (size_t i = 0; i < tls->pair_count; i++) {
+        free_file(&tls->pairs[i].certificate);
+        free_file(&tls->pairs[i].key);
     }
+    free(tls->pairs);
+    free_clients(tls);
     free(tls->ciphers);
     free(tls->groups);
     free(tls->alpn);
+}
+
+static void free_script(struct script_settings *script)
+{
+    for (size_t i = 0; i < script->option_count; i++) {
+        free(script->options[i].name);
+        free(script->options[i].value);
+    }
+    free(script->options);
+    free(script->path);
+}
+
+static void free_policies(struct listener *listener)
+{
+    for (size_t i = 0; i < listener->policy_count; i++) {
+        free(listener->policies[i].host);
+        free_clients(&listener->policies[i].tls);
+        free_script(&listener->policies[i].script);
+    }
+    free(listener->policies);
+    name_map_free(listener->policy_names);
 }
 
 static void free_http(struct http_settings *http)
@@ -73,16 +110,13 @@ static void free_listener(struct listener *listener)
 {
     for (size_t i = 0; i < listener->bind_count; i++)
         free(listener->binds[i].text);
-    for (size_t i = 0; i < listener->script.option_count; i++) {
-        free(listener->script.options[i].name);
-        free(listener->script.options[i].value);
-    }
+    free_policies(listener);
     free(listener->name);
     free(listener->binds);
     free_tls(&listener->tls);
+    tls_sites_free(listener->sites);
     free_http(&listener->http);
-    free(listener->script.path);
-    free(listener->script.options);
+    free_script(&listener->script);
     free(listener->backend_name);
 }
 
@@ -126,6 +160,14 @@ static void try_defaults(struct section *defaults, struct problems *problems)
     }
     free_listener(&listener);
     free_backend(&backend);
+}
+
+/* Likewise what is wrong in a section that several listeners use, or none. */
+static void try_certificate(struct section *section, struct problems *problems)
+{
+    struct listener listener = {0};
+    apply_section(section, &listener, problems, false);
+    free_listener(&listener);
 }
 
 static struct section *first_defaults(struct source *source)
@@ -183,6 +225,76 @@ static void build_backend(struct draft *draft, struct section *section, struct s
     apply_section(section, backend, problems, resolve);
 }
 
+/* ---- policies ---- */
+
+static struct tls_file copy_file(const struct tls_file *file)
+{
+    struct tls_file copy = {.path = mem_copy(file->path), .line = file->line, .len = file->len};
+    if (file->data)
+        copy.data = mem_copy_n(file->data, file->len);
+    return copy;
+}
+
+static void copy_clients(struct tls_settings *tls)
+{
+    const struct tls_file *crls = tls->crls;
+    tls->client_ca = copy_file(&tls->client_ca);
+    tls->crls = mem_new(tls->crl_count * sizeof(*crls) + 1);
+    for (size_t i = 0; i < tls->crl_count; i++)
+        tls->crls[i] = copy_file(&crls[i]);
+}
+
+static void copy_script(struct script_settings *script)
+{
+    const struct script_option *options = script->options;
+    script->path = mem_copy(script->path);
+    script->options = mem_new(script->option_count * sizeof(*options) + 1);
+    for (size_t i = 0; i < script->option_count; i++)
+        script->options[i] = (struct script_option){mem_copy(options[i].name), mem_copy(options[i].value)};
+}
+
+/* A list that the section has replaces the listener's; another script has options of its own. */
+static void clear_replaced(const struct section *section, struct listener *policy)
+{
+    if (section_entry(section, "client-crl")) {
+        for (size_t i = 0; i < policy->tls.crl_count; i++)
+            free_file(&policy->tls.crls[i]);
+        policy->tls.crl_count = 0;
+    }
+    if (section_entry(section, "script")) {
+        free_script(&policy->script);
+        policy->script.path = NULL;
+        policy->script.options = NULL;
+        policy->script.option_count = 0;
+    }
+    if (section_entry(section, "client-ca")) {
+        free_file(&policy->tls.client_ca);
+        policy->tls.client_ca = (struct tls_file){0};
+    }
+}
+
+struct listener *draft_policy(struct listener *listener, struct section *section, struct problems *problems)
+{
+    listener->policies =
+        mem_grow(listener->policies, (listener->policy_count + 1) * sizeof(*listener->policies));
+    struct listener *policy = &listener->policies[listener->policy_count];
+    if (!listener->policy_names)
+        listener->policy_names = name_map_new();
+    name_map_put(listener->policy_names, slice_of(section->name), listener->policy_count++);
+    *policy = *listener;
+    policy->policies = NULL;
+    policy->policy_count = 0;
+    policy->policy_names = NULL;
+    policy->sites = NULL;
+    policy->host = mem_copy(section->name);
+    policy->place = section->place;
+    copy_clients(&policy->tls);
+    copy_script(&policy->script);
+    clear_replaced(section, policy);
+    apply_section(section, policy, problems, false);
+    return policy;
+}
+
 static void allocate(struct draft *draft, const struct source *source)
 {
     size_t listeners = count_kind(source, SECTION_LISTENER), backends = count_kind(source, SECTION_BACKEND);
@@ -209,6 +321,8 @@ void draft_build(struct draft *draft, struct source *source, bool resolve)
             build_listener(draft, section, defaults, source->problems, resolve);
         else if (section->kind == SECTION_BACKEND)
             build_backend(draft, section, defaults, source->problems, resolve);
+        else if (section->kind == SECTION_CERTIFICATE)
+            try_certificate(section, source->problems);
     }
 }
 
@@ -218,6 +332,8 @@ void config_index(struct config *config)
         struct http_settings *http = &config->listeners[i].http;
         if (http->route_count > 0)
             http->table = route_table_new(http->routes, http->route_count);
+        for (size_t j = 0; j < config->listeners[i].policy_count; j++)
+            config->listeners[i].policies[j].http.table = http->table;
     }
 }
 

@@ -22,6 +22,10 @@ struct draft {
  * names of servers are looked up. */
 void draft_build(struct draft *draft, struct source *source, bool resolve);
 
+/* Adds to the listener, which is complete, its copy with what the [certificate NAME] section sets. Files that
+ * the section names are not read yet. */
+struct listener *draft_policy(struct listener *listener, struct section *section, struct problems *problems);
+
 /* Frees the lists; the config is not the draft's. */
 void draft_release(struct draft *draft);
 

@@ -24,6 +24,14 @@ static const struct entry *deciding(const struct origin *origin, const char *nam
     return own ? own : section_entry(origin->defaults, name);
 }
 
+bool check_has_policies(const struct checker *checker)
+{
+    for (size_t i = 0; i < checker->source->count; i++)
+        if (checker->source->sections[i].kind == SECTION_CERTIFICATE)
+            return true;
+    return false;
+}
+
 bool check_refused(const struct origin *origin, const char *name)
 {
     const struct entry *entry = deciding(origin, name);

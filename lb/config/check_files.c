@@ -4,6 +4,7 @@
 #include "lb/base/memory.h"
 #include "lb/config/check.h"
 #include "lb/config/files.h"
+#include "lb/config/folders.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
 
@@ -19,9 +20,9 @@ static bool load(const struct listener *listener, struct tls_file *file, const c
 }
 
 /* Certificate and key of one file are read once, so that they are of one moment. */
-static bool load_pair(struct listener *listener, struct problems *problems)
+static bool load_pair(const struct listener *listener, struct tls_pair *pair, struct problems *problems)
 {
-    struct tls_file *certificate = &listener->tls.certificate, *key = &listener->tls.key;
+    struct tls_file *certificate = &pair->certificate, *key = &pair->key;
     if (!load(listener, certificate, "the certificate", problems)) {
         if (strcmp(certificate->path, key->path) != 0)
             load(listener, key, "the private key", problems);
@@ -32,6 +33,25 @@ static bool load_pair(struct listener *listener, struct problems *problems)
     key->data = mem_copy_n(certificate->data, certificate->len);
     key->len = certificate->len;
     return true;
+}
+
+static bool load_pairs(struct listener *listener, struct problems *problems)
+{
+    bool good = check_folders(listener, problems);
+    for (size_t i = 0; i < listener->tls.pair_count; i++)
+        good = load_pair(listener, &listener->tls.pairs[i], problems) && good;
+    return good;
+}
+
+/* A policy that inherits a file has it already. */
+static bool load_clients(struct listener *listener, struct problems *problems)
+{
+    struct tls_settings *tls = &listener->tls;
+    bool good = tls->client_ca.data || load(listener, &tls->client_ca, "the client CA", problems);
+    good = check_crl_folders(listener, problems) && good;
+    for (size_t i = 0; i < tls->crl_count; i++)
+        good = (tls->crls[i].data || load(listener, &tls->crls[i], "the revocation list", problems)) && good;
+    return good;
 }
 
 static bool tls_settings_refused(const struct section *section, const struct section *defaults)
@@ -47,20 +67,38 @@ static bool tls_settings_refused(const struct section *section, const struct sec
     return false;
 }
 
-static void check_context(struct listener *listener, const struct origin *origin, struct problems *problems)
+static bool wants_clients(const struct tls_settings *tls)
+{
+    return tls->mode == TLS_MUTUAL || tls->mode == TLS_MUTUAL_OPTIONAL;
+}
+
+static bool is_complete(const struct tls_settings *tls)
+{
+    return tls->pair_count > 0 && tls->min <= tls->max &&
+           (!wants_clients(tls) || (tls->client_ca.path && (!tls->crl_required || tls->crl_count > 0)));
+}
+
+/* Tries all certificates; those of a policy have been tried with its listener. */
+static void try_contexts(const struct listener *listener, struct problems *problems)
+{
+    const struct tls_settings *tls = &listener->tls;
+    struct trust *trust = tls_trust_new(tls, listener->place, problems);
+    size_t count = listener->host ? 1 : tls->pair_count;
+    for (size_t i = 0; i < count; i++)
+        tls_context_free(tls_context_for(tls, i, trust, listener->place, problems));
+    tls_trust_drop(trust);
+}
+
+static void check_tls_files(struct listener *listener, const struct origin *origin, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
-    bool clients = tls->mode == TLS_MUTUAL || tls->mode == TLS_MUTUAL_OPTIONAL;
     if (tls->mode == TLS_OFF)
         return;
-    bool complete = tls->certificate.path && tls->min <= tls->max;
-    if (clients)
-        complete = complete && tls->client_ca.path && (!tls->crl_required || tls->client_crl.path);
-    bool loaded = !tls->certificate.path || load_pair(listener, problems);
-    loaded = load(listener, &tls->client_ca, "the client CA", problems) && loaded;
-    loaded = load(listener, &tls->client_crl, "the revocation list", problems) && loaded;
-    if (complete && loaded && !tls_settings_refused(origin->section, origin->defaults))
-        tls_context_free(tls_context_new(tls, listener->place, problems));
+    bool loaded = load_pairs(listener, problems);
+    loaded = load_clients(listener, problems) && loaded;
+    if (is_complete(tls) && loaded && !tls_settings_refused(origin->section, origin->defaults))
+        try_contexts(listener, problems);
+    listener->sites = tls_sites_new(tls);
 }
 
 static void discard(void *context, int level, struct slice text)
@@ -81,17 +119,84 @@ static bool has_backend(void *context, struct slice name)
     return config_backend(context, name) != NULL;
 }
 
-static void check_script(struct config *config, const struct listener *listener, const struct origin *origin,
-                         struct problems *problems)
+static void check_script(struct config *config, const struct listener *listener,
+                         const struct section *section, struct problems *problems)
 {
     const struct script_host host = {.context = config,
                                      .log = discard,
                                      .now_ms = now_ms,
                                      .sha256 = digest_sha256,
                                      .has_backend = has_backend};
-    const struct entry *entry = section_entry(origin->section, "script");
+    const struct entry *entry = section_entry(section, "script");
     if (entry && !entry->bad)
         script_free(script_new(&listener->script, &host, entry->place, problems));
+}
+
+/* ---- what single names get instead ---- */
+
+static bool says(const struct section *section, const char *name)
+{
+    return section_entry(section, name) != NULL;
+}
+
+static bool check_policy_settings(const struct listener *policy, const struct section *section,
+                                  struct problems *problems)
+{
+    const struct tls_settings *tls = &policy->tls;
+    size_t before = problems->errors;
+    if (tls->mode == TLS_OFF)
+        problems_add(problems, section->place,
+                     "[certificate %s]: tls = off does not go with a certificate: write one-way, "
+                     "mutual-optional or mutual",
+                     policy->host);
+    if (wants_clients(tls) && !tls->client_ca.path)
+        problems_add(problems, section->place,
+                     "[certificate %s]: [listener %s] has no client-ca: set 'client-ca = FILE.pem' here",
+                     policy->host, policy->name);
+    if (wants_clients(tls) && tls->crl_required && tls->crl_count == 0)
+        problems_add(problems, section->place,
+                     "[certificate %s]: crl-required = yes needs 'client-crl = FILE', or every client is "
+                     "refused",
+                     policy->host);
+    if (!wants_clients(tls) && (says(section, "client-ca") || says(section, "client-crl")))
+        problems_add(
+            problems, section->place,
+            "[certificate %s]: client-ca and client-crl have no effect with tls = one-way: set tls = "
+            "mutual",
+            policy->host);
+    return problems->errors == before;
+}
+
+static void check_policy(struct config *config, struct listener *listener, struct section *section,
+                         struct problems *problems)
+{
+    struct problems told = {0}; /* wrong values have been told of already */
+    struct listener *policy = draft_policy(listener, section, &told);
+    bool good = told.errors == 0;
+    problems_free(&told);
+    if (!check_policy_settings(policy, section, problems) || !good)
+        return;
+    if (load_clients(policy, problems))
+        try_contexts(policy, problems);
+    check_script(config, policy, section, problems);
+}
+
+static void check_certificate_section(struct config *config, struct section *section,
+                                      struct problems *problems)
+{
+    bool served = false;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct listener *listener = &config->listeners[i];
+        if (!listener->sites || !tls_sites_serve(listener->sites, section->name))
+            continue;
+        served = true;
+        check_policy(config, listener, section, problems);
+    }
+    if (!served && problems->errors == 0)
+        problems_add(problems, section->place,
+                     "[certificate %s]: no listener has a certificate for this name: correct it, or add one "
+                     "with 'certificate = CHAIN.pem KEY.pem'",
+                     section->name);
 }
 
 /* The settings that were not refused are the pages, in the same order. */
@@ -130,10 +235,16 @@ void check_files(const struct draft *draft, const struct source *source, struct 
     struct config *config = draft->config;
     check_log(config, source, problems);
     for (size_t i = 0; i < config->listener_count; i++) {
-        if (draft->listeners[i].section->repeated)
+        struct listener *listener = &config->listeners[i];
+        const struct origin *origin = &draft->listeners[i];
+        if (origin->section->repeated)
             continue;
-        check_context(&config->listeners[i], &draft->listeners[i], problems);
-        check_script(config, &config->listeners[i], &draft->listeners[i], problems);
-        load_pages(&config->listeners[i].http, draft->listeners[i].section, problems);
+        check_tls_files(listener, origin, problems);
+        check_script(config, listener, origin->section, problems);
+        load_pages(&listener->http, origin->section, problems);
     }
+    for (size_t i = 0; i < source->count; i++)
+        if (source->sections[i].kind == SECTION_CERTIFICATE && !source->sections[i].ignored &&
+            !source->sections[i].repeated)
+            check_certificate_section(config, &source->sections[i], problems);
 }

@@ -12,13 +12,14 @@ static void check_certificate(const struct checker *checker, const struct listen
 {
     bool wants =
         route->certificate == ROUTE_CERTIFICATE_REQUIRED || route->certificate == ROUTE_CERTIFICATE_PRESENT;
-    if (wants && !check_wants_clients(listener))
+    if (wants && !check_wants_clients(listener) && !check_has_policies(checker))
         problems_add(
             checker->problems, route->place,
             "route: certificate=%s needs tls = mutual or mutual-optional: no client of [listener %s] "
             "can show one",
             route->certificate == ROUTE_CERTIFICATE_REQUIRED ? "required" : "present", listener->name);
-    else if (route->certificate == ROUTE_CERTIFICATE_NONE && listener->tls.mode == TLS_MUTUAL)
+    else if (route->certificate == ROUTE_CERTIFICATE_NONE && listener->tls.mode == TLS_MUTUAL &&
+             !check_has_policies(checker))
         problems_warn(checker->problems, route->place,
                       "route: certificate=none can never match: with tls = mutual each client has one");
 }

@@ -24,6 +24,9 @@ struct place check_place(const struct origin *origin, const char *name);
 
 bool check_wants_clients(const struct listener *listener);
 
+/* Whether some host name has a section of its own: then a listener may treat its clients in several ways. */
+bool check_has_policies(const struct checker *checker);
+
 /* The backend of that name, or NULL after adding a problem at `place`. */
 const struct backend *check_backend(const struct checker *checker, const char *name, struct place place);
 

@@ -119,6 +119,12 @@ const struct listener *config_listener(const struct config *config, const char *
     return NULL;
 }
 
+size_t listener_policy(const struct listener *listener, struct slice host)
+{
+    return listener->policy_names && host.len > 0 ? name_map_find(listener->policy_names, host)
+                                                  : NAME_MAP_NONE;
+}
+
 const struct backend *config_backend(const struct config *config, struct slice name)
 {
     for (size_t i = 0; i < config->backend_count; i++)

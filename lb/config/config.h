@@ -11,12 +11,14 @@
 #include "lb/balance/backend.h"
 #include "lb/base/addr.h"
 #include "lb/base/log.h"
+#include "lb/base/name_map.h"
 #include "lb/base/network.h"
 #include "lb/base/problems.h"
 #include "lb/http/forward.h"
 #include "lb/http/h1.h"
 #include "lb/http/route.h"
 #include "lb/tls/settings.h"
+#include "lb/tls/sites.h"
 #include "scripting/script.h"
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
@@ -62,9 +64,16 @@ struct http_settings {
     bool show_reason; /* the reason of a denial in them */
 };
 
+/* Where clients connect. Also what one host name gets instead, by its [certificate NAME] section: then a copy
+ * of the listener that differs in what the section sets and borrows the rest. */
 struct listener {
     char *name;
     struct place place; /* of its section */
+    char *host;         /* of a copy: the NAME, normalized, or its pattern "*.name"; NULL for a listener */
+    struct listener *policies; /* its copies; none with tls = off */
+    size_t policy_count;
+    struct name_map *policy_names; /* to the index of the policy; NULL: none */
+    struct tls_sites *sites;       /* NULL with tls = off */
     struct bind *binds;
     size_t bind_count;
     enum protocol protocol;
@@ -108,6 +117,10 @@ struct config *config_hold(struct config *config);
 void config_drop(struct config *config);
 
 const struct listener *config_listener(const struct config *config, const char *name); /* NULL if unknown */
+
+/* Index of the policy for a host name (normalized; empty: none was given); NAME_MAP_NONE: the listener's own.
+ */
+size_t listener_policy(const struct listener *listener, struct slice host);
 const struct backend *config_backend(const struct config *config, struct slice name);
 
 /* Every key with type, default and help, as Markdown, from the key table. */

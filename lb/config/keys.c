@@ -46,6 +46,8 @@ static const struct choice modes[] = {{"off", TLS_OFF},
                                       {"mutual", TLS_MUTUAL},
                                       {NULL, 0}};
 
+static const struct choice crl_depths[] = {{"chain", CRL_DEPTH_CHAIN}, {"leaf", CRL_DEPTH_LEAF}, {NULL, 0}};
+
 static const struct choice versions[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
 
 static const struct choice forwarded_modes[] = {{"set", FORWARDED_SET},
@@ -95,7 +97,8 @@ const struct key keys[] = {
     {SECTION_LISTENER, "protocol", CHOICE(protocols), LISTENER(protocol), .fallback = "tcp",
      HELP("`tcp`: relay the bytes to a server of `backend`. `http`: read HTTP/1 and HTTP/2, and send each "
           "request where the first `route` that matches it says, else to a server of `backend`.")},
-    {SECTION_LISTENER, "tls", CHOICE(modes), LISTENER(tls.mode), .fallback = "off", .flags = KEY_IN_DEFAULTS,
+    {SECTION_LISTENER, "tls", CHOICE(modes), LISTENER(tls.mode), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS | KEY_IN_CERTIFICATE,
      HELP("`one-way`: the server shows a certificate. `mutual`: the client must show one too, issued by "
           "`client-ca`. "
           "`mutual-optional`: it may; one that does not verify is refused all the same.")},
@@ -103,21 +106,35 @@ const struct key keys[] = {
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS, HELP("Oldest TLS version accepted.")},
     {SECTION_LISTENER, "tls-max", CHOICE(versions), LISTENER(tls.max), .fallback = "1.3",
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS, HELP("Newest TLS version accepted.")},
-    {SECTION_LISTENER, "certificate", OWN(value_certificate, "CHAIN.pem or CHAIN.pem KEY.pem"),
-     .flags = KEY_FOR_TLS,
+    {SECTION_LISTENER, "certificate", OWN(value_certificate, "CHAIN.pem, CHAIN.pem KEY.pem, or a folder"),
+     .flags = KEY_FOR_TLS | KEY_REPEAT,
      HELP("Required with TLS. PEM: the server's certificate first, then its intermediates. The private key "
-          "is in the "
-          "second file, or in the same one. Paths without blanks, at most 16 MB.")},
-    {SECTION_LISTENER, "client-ca", OWN(value_client_ca, PATH_FORM), .flags = KEY_FOR_CLIENTS,
+          "is in the second file, or in the same one. Of several certificates a client gets the one for the "
+          "name that it asks for (SNI): exact names come before wildcards, and the first certificate is for "
+          "all other names. The same name may have certificates with different kinds of key. A folder stands "
+          "for each `*.pem` and `*.crt` in it, with its key in it or beside it as `*.key`. Paths without "
+          "blanks, at most 16 MB.")},
+    {SECTION_LISTENER, "strict-sni", .type = VALUE_BOOL, LISTENER(tls.strict_sni), .fallback = "no",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("`yes`: clients that ask for a name which no certificate has, or for none, are refused "
+          "(unrecognized_name).")},
+    {SECTION_LISTENER, "client-ca", OWN(value_client_ca, PATH_FORM),
+     .flags = KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("Required with client certificates. PEM with the CAs that issue them; the system's CAs are never "
           "used.")},
-    {SECTION_LISTENER, "client-crl", OWN(value_client_crl, PATH_FORM), .flags = KEY_FOR_CLIENTS,
-     HELP("Revocation lists of the CAs, one or more as PEM, or one as DER. What is on a list is refused.")},
+    {SECTION_LISTENER, "client-crl", OWN(value_client_crl, "a path without blanks, of a file or a folder"),
+     .flags = KEY_FOR_CLIENTS | KEY_REPEAT | KEY_IN_CERTIFICATE,
+     HELP("Revocation lists of the CAs, one or more as PEM, or one as DER; a folder stands for each `*.crl`, "
+          "`*.pem` and `*.der` in it. What is on a list is refused.")},
+    {SECTION_LISTENER, "crl-depth", CHOICE(crl_depths), LISTENER(tls.crl_depth), .fallback = "chain",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("`chain`: every certificate below the CA of `client-ca` is looked up in the lists. `leaf`: the "
+          "client's own only.")},
     {SECTION_LISTENER, "crl-required", .type = VALUE_BOOL, LISTENER(tls.crl_required), .fallback = "no",
-     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS,
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("`yes`: refuse clients whose CA has no list in `client-crl`, or one that is past its nextUpdate.")},
     {SECTION_LISTENER, "verify-depth", NUMBER(0, 9), LISTENER(tls.verify_depth), .fallback = "4",
-     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS,
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("Intermediate CAs allowed between the client's certificate and the CA of `client-ca`.")},
     {SECTION_LISTENER, "ciphers", OWN(value_ciphers, "names, separated by ':'"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
@@ -131,12 +148,13 @@ const struct key keys[] = {
           "negotiated with `protocol = tcp`, and `h2,http/1.1` with `protocol = http`, which knows these two "
           "and `http/1.0` only.")},
     {SECTION_LISTENER, "script", .type = VALUE_TEXT, .form = "a path", LISTENER(script.path),
+     .flags = KEY_IN_CERTIFICATE,
      HELP(
          "Lua script that decides who gets in, after the handshake and before any server is touched; with "
          "`protocol = http` also about each request. Whatever goes wrong in it refuses the connection or the "
          "request.")},
     {SECTION_LISTENER, "option.", OWN(value_option, "any text"),
-     .flags = KEY_PREFIX | KEY_EMPTY | KEY_FOR_SCRIPT,
+     .flags = KEY_PREFIX | KEY_EMPTY | KEY_FOR_SCRIPT | KEY_IN_CERTIFICATE,
      HELP("`option.NAME = VALUE` reaches the script as `lb.options.NAME`; NAME is of letters, digits and "
           "'_'.")},
     {SECTION_LISTENER, "script-cpu", DURATION(1, 10 * SECOND), LISTENER(script.cpu_ms), .fallback = "50ms",
@@ -281,7 +299,11 @@ const char *keys_gone(enum section_kind kind, const char *name)
 
 static bool allowed(const struct key *key, enum section_kind kind)
 {
-    return kind == SECTION_DEFAULTS ? (key->flags & KEY_IN_DEFAULTS) != 0 : key->kind == kind;
+    switch (kind) {
+    case SECTION_DEFAULTS: return (key->flags & KEY_IN_DEFAULTS) != 0;
+    case SECTION_CERTIFICATE: return (key->flags & KEY_IN_CERTIFICATE) != 0;
+    default: return key->kind == kind;
+    }
 }
 
 static bool matches(const struct key *key, const char *name)
@@ -312,6 +334,7 @@ const char *keys_nearest(enum section_kind kind, const char *name)
 
 const char *keys_heading(enum section_kind kind)
 {
-    static const char *const headings[] = {"[global]", "[defaults]", "[listener NAME]", "[backend NAME]"};
+    static const char *const headings[] = {"[global]", "[defaults]", "[listener NAME]", "[backend NAME]",
+                                           "[certificate NAME]"};
     return headings[kind];
 }

@@ -12,7 +12,14 @@
 #include "lb/base/problems.h"
 #include "lb/base/slice.h"
 
-enum section_kind { SECTION_GLOBAL, SECTION_DEFAULTS, SECTION_LISTENER, SECTION_BACKEND, SECTION_KINDS };
+enum section_kind {
+    SECTION_GLOBAL,
+    SECTION_DEFAULTS,
+    SECTION_LISTENER,
+    SECTION_BACKEND,
+    SECTION_CERTIFICATE,
+    SECTION_KINDS
+};
 
 enum value_type {
     VALUE_NUMBER,   /* whole, from min to max */
@@ -33,8 +40,9 @@ enum key_flags {
     KEY_FOR_TLS = 1 << 5,     /* means something only with tls other than off */
     KEY_FOR_CLIENTS =
         1 << 6, /* means something only with client certificates: tls = mutual or mutual-optional */
-    KEY_FOR_SCRIPT = 1 << 7, /* means something only beside `script` */
-    KEY_FOR_HTTP = 1 << 8,   /* means something only with protocol = http */
+    KEY_FOR_SCRIPT = 1 << 7,     /* means something only beside `script` */
+    KEY_FOR_HTTP = 1 << 8,       /* means something only with protocol = http */
+    KEY_IN_CERTIFICATE = 1 << 9, /* of a listener, and may stand in [certificate NAME] */
 };
 
 /* One value on its way to its field. */

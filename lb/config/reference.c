@@ -70,6 +70,25 @@ static void put_defaults(FILE *out)
     fputs(".\n", out);
 }
 
+static void put_policy(FILE *out)
+{
+    fprintf(
+        out,
+        "\n### %s\n\nWhat clients that ask for this host name meet instead of what their listener says, at "
+        "every listener with\na certificate for it. NAME is a host name or a pattern `*.NAME`, for which "
+        "exact names come first. What is\nnot set here is as in `[listener]`; with a `script` of its own, "
+        "a name has options of its own. A request over\nHTTP whose host has other rules than the "
+        "connection's is answered with 421. The keys that may stand there:",
+        keys_heading(SECTION_CERTIFICATE));
+    const char *before = " ";
+    for (const struct key *key = keys; key->name; key++)
+        if (key->flags & KEY_IN_CERTIFICATE) {
+            fprintf(out, "%s`%s%s`", before, key->name, key->flags & KEY_PREFIX ? "NAME" : "");
+            before = ", ";
+        }
+    fputs(".\n", out);
+}
+
 static void put_names(const char *what, const char *const *names, FILE *out)
 {
     fprintf(out, "\n%s:", what);
@@ -137,5 +156,6 @@ void config_reference(FILE *out)
     put_rows(SECTION_LISTENER, KEY_FOR_HTTP, out);
     put_names("Names for `certificate-headers`", forward_identity_names(), out);
     fputs(routes, out);
+    put_policy(out);
     put_section(SECTION_BACKEND, "Servers, and how one of them is chosen.", out);
 }

@@ -8,11 +8,11 @@
 #include "lb/config/reader.h"
 #include "lb/config/values.h"
 
-static const char *const kinds[] = {"global", "defaults", "listener", "backend", NULL};
+static const char *const kinds[] = {"global", "defaults", "listener", "backend", "certificate", NULL};
 
 static bool named(enum section_kind kind)
 {
-    return kind == SECTION_LISTENER || kind == SECTION_BACKEND;
+    return kind == SECTION_LISTENER || kind == SECTION_BACKEND || kind == SECTION_CERTIFICATE;
 }
 
 static struct section *current(struct source *source)
@@ -41,7 +41,8 @@ static bool find_kind(struct source *source, struct place place, struct slice wo
     const char *near = units_nearest(copy, kinds);
     problems_add(
         source->problems, place,
-        "unknown section [%s]%s%s%s; there are [global], [defaults], [listener NAME] and [backend NAME]",
+        "unknown section [%s]%s%s%s; there are [global], [defaults], [listener NAME], [backend NAME] and "
+        "[certificate NAME]",
         copy, near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
     return false;
 }
@@ -49,15 +50,29 @@ static bool find_kind(struct source *source, struct place place, struct slice wo
 static bool check_name(struct source *source, struct place place, enum section_kind kind, struct slice name)
 {
     const char *word = kinds[kind];
+    char host[VALUE_HOST_MAX];
     if (!named(kind) && name.len > 0)
         problems_add(source->problems, place, "[%s] has no name: write [%s]", word, word);
     else if (named(kind) && name.len == 0)
         problems_add(source->problems, place, "[%s] needs a name: write [%s NAME]", word, word);
-    else if (named(kind) && !value_is_name(name))
+    else if (kind == SECTION_CERTIFICATE && !value_host_pattern(name, host))
+        problems_add(source->problems, place,
+                     "[certificate %.*s]: NAME is a host name, or '*.' and a host name", (int)name.len,
+                     name.data);
+    else if (named(kind) && kind != SECTION_CERTIFICATE && !value_is_name(name))
         problems_add(source->problems, place, "[%s %.*s]: " VALUE_NAME_RULE, word, (int)name.len, name.data);
     else
         return true;
     return false;
+}
+
+/* Host names in their one form, so that two spellings of one name are the same section. */
+static char *section_name(enum section_kind kind, struct slice name)
+{
+    char host[VALUE_HOST_MAX];
+    if (kind == SECTION_CERTIFICATE && value_host_pattern(name, host))
+        return mem_copy(host);
+    return name.len ? mem_copy_n(name.data, name.len) : NULL;
 }
 
 static bool same(const struct section *a, const struct section *b)
@@ -91,7 +106,7 @@ static void take_section(void *context, struct slice heading, struct place place
     struct slice name = slice_of(at + strspn(at, " \t"));
     if (find_kind(source, place, word, &kind) && check_name(source, place, kind, name)) {
         section->kind = kind;
-        section->name = name.len ? mem_copy_n(name.data, name.len) : NULL;
+        section->name = section_name(kind, name);
         check_repeated(source, section);
         section->ignored = false;
     }

@@ -23,6 +23,10 @@ struct slice value_word(const char **at, const char *separators);
 bool value_is_name(struct slice name);
 #define VALUE_NAME_RULE "a name has 1 to 48 of A-Z a-z 0-9 _ . -"
 
+/* A host name, or "*." and one, in its normal form (lb/tls/hello.h). False: it is none. */
+#define VALUE_HOST_MAX 258
+bool value_host_pattern(struct slice text, char out[VALUE_HOST_MAX]);
+
 /* The parsers of VALUE_OWN, named after their keys. */
 value_parse value_workers, value_admin;
 value_parse value_bind, value_certificate, value_client_ca, value_client_crl, value_ciphers, value_groups,

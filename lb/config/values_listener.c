@@ -7,6 +7,7 @@
 #include "lb/config/config.h"
 #include "lb/config/values.h"
 #include "lb/tls/context.h"
+#include "lb/tls/hello.h"
 
 static bool add_bind(const struct setting *setting, struct listener *listener, char *text)
 {
@@ -34,6 +35,15 @@ bool value_bind(const struct setting *setting, void *object)
     return good;
 }
 
+bool value_host_pattern(struct slice text, char out[VALUE_HOST_MAX])
+{
+    bool wildcard = text.len > 2 && memcmp(text.data, "*.", 2) == 0;
+    if (!wildcard)
+        return hello_normalize_name(text, out);
+    memcpy(out, "*.", 2);
+    return hello_normalize_name(slice_make(text.data + 2, text.len - 2), out + 2);
+}
+
 static void set_path(struct tls_file *file, const struct setting *setting, struct slice path)
 {
     free(file->path);
@@ -48,8 +58,12 @@ bool value_certificate(const struct setting *setting, void *object)
     struct slice chain = value_word(&at, ""), key = value_word(&at, "");
     if (value_word(&at, "").len)
         return value_refuse(setting, "write one or two paths without blanks: CHAIN.pem KEY.pem");
-    set_path(&listener->tls.certificate, setting, chain);
-    set_path(&listener->tls.key, setting, key.len ? key : chain);
+    struct tls_settings *tls = &listener->tls;
+    tls->pairs = mem_grow(tls->pairs, (tls->pair_count + 1) * sizeof(*tls->pairs));
+    struct tls_pair *pair = &tls->pairs[tls->pair_count++];
+    *pair = (struct tls_pair){0};
+    set_path(&pair->certificate, setting, chain);
+    set_path(&pair->key, setting, key.len ? key : chain);
     return true;
 }
 
@@ -71,7 +85,13 @@ bool value_client_ca(const struct setting *setting, void *object)
 
 bool value_client_crl(const struct setting *setting, void *object)
 {
-    return one_path(setting, &((struct listener *)object)->tls.client_crl);
+    struct tls_settings *tls = &((struct listener *)object)->tls;
+    struct tls_file file = {0};
+    if (!one_path(setting, &file))
+        return false;
+    tls->crls = mem_grow(tls->crls, (tls->crl_count + 1) * sizeof(*tls->crls));
+    tls->crls[tls->crl_count++] = file;
+    return true;
 }
 
 /* NULL `names` allows any. */

@@ -148,7 +148,8 @@ static void ask(struct conn *conn);
 /* A reload has passed since the connection came: what the old rules allow must be decided by the new ones. */
 static void decide_again(struct conn *conn)
 {
-    struct service *service = generation_service(conn->thread->current, conn->service->listener->name);
+    struct service *service =
+        generation_service(conn->thread->current, conn->service->listener->name, conn->server_name);
     struct tls_failure failure = {0};
     if (!service) {
         deny(conn, REASON_DENIED, "the listener was removed before the connection was decided");

@@ -284,7 +284,7 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
     }
     conn->handles = 1;
     conn_touch(conn);
-    if (service->tls)
+    if (service->contexts)
         conn_enter(conn, CONN_HELLO);
     else
         authorize_start(conn);

@@ -22,20 +22,30 @@ bool service_policy_alike(const struct service *a, const struct service *b)
 static bool names_host(const struct service *service, struct slice host)
 {
     const struct http_settings *http = &service->listener->http;
-    return http->table && route_names_host(http->table, host);
+    return (http->table && route_names_host(http->table, host)) ||
+           listener_policy(service->listener, host) != NAME_MAP_NONE;
+}
+
+/* Of the same listener: the host's policy must be as the connection's. */
+static bool is_own(const struct service *service, struct slice host)
+{
+    const struct service *meant = service_for(service->base, host);
+    return meant == service || service_policy_alike(meant, service);
 }
 
 bool service_misdirected(const struct service *service, struct slice host)
 {
     const struct generation *generation = service->generation;
     bool foreign = false;
-    if (!service->strangers || names_host(service, host))
+    if (!is_own(service, host))
+        return true;
+    if (!service->strangers || names_host(service->base, host))
         return false;
     for (size_t i = 0; i < generation->config->listener_count; i++) {
-        const struct service *other = &generation->services[i];
-        if (other == service || other->listener->tls.mode == TLS_OFF || !names_host(other, host))
+        struct service *other = &generation->services[i];
+        if (other == service->base || other->listener->tls.mode == TLS_OFF || !names_host(other, host))
             continue;
-        if (service_policy_alike(service, other))
+        if (service_policy_alike(service, service_for(other, host)))
             return false;
         foreign = true;
     }
@@ -62,7 +72,8 @@ static void leave_later(struct http_conn *http)
 
 static bool goes_on(const struct conn *conn)
 {
-    const struct service *newest = generation_service(conn->thread->current, conn->service->listener->name);
+    const struct service *newest =
+        generation_service(conn->thread->current, conn->service->listener->name, conn->server_name);
     return newest && service_policy_alike(conn->service, newest);
 }
 
@@ -81,7 +92,8 @@ bool http_must_decide(const struct http_conn *http)
     if (!conn->service->generation->retired || http->refused_status)
         return false;
     /* A listener that is no more, or speaks another protocol: what has come is served as it was meant. */
-    const struct service *newest = generation_service(conn->thread->current, conn->service->listener->name);
+    const struct service *newest =
+        generation_service(conn->thread->current, conn->service->listener->name, conn->server_name);
     return newest && newest->listener->protocol == PROTOCOL_HTTP;
 }
 

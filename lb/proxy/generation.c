@@ -63,7 +63,7 @@ static bool script_rate(void *context, struct slice key, unsigned limit, uint64_
                                                    limit, window_ms, (uint64_t)(clock_us() / 1000));
 }
 
-static bool make_service(struct service *service, struct problems *problems)
+static bool make_script(struct service *service, struct problems *problems)
 {
     const struct listener *listener = service->listener;
     struct script_host host = {
@@ -76,11 +76,68 @@ static bool make_service(struct service *service, struct problems *problems)
         .rate = script_rate,
         .version = LB_VERSION,
     };
-    if (listener->tls.mode != TLS_OFF)
-        service->tls = tls_context_new(&listener->tls, listener->place, problems);
-    if (listener->script.path)
-        service->script = script_new(&listener->script, &host, listener->place, problems);
-    return (listener->tls.mode == TLS_OFF || service->tls) && (!listener->script.path || service->script);
+    if (!listener->script.path)
+        return true;
+    service->script = script_new(&listener->script, &host, listener->place, problems);
+    return service->script != NULL;
+}
+
+/* The first context at once, since most connections need it; the others when they are asked for. */
+static bool make_tls(struct service *service, struct problems *problems)
+{
+    const struct tls_settings *tls = &service->listener->tls;
+    size_t before = problems->errors;
+    if (tls->mode == TLS_OFF)
+        return true;
+    service->contexts = mem_new(tls->pair_count * sizeof(struct tls_context *));
+    service->trust = tls_trust_new(tls, service->listener->place, problems);
+    if (problems->errors == before && service->base == service)
+        service->contexts[0] = tls_context_for(tls, 0, service->trust, service->listener->place, problems);
+    return problems->errors == before;
+}
+
+static bool make_service(struct service *service, struct problems *problems)
+{
+    const struct listener *listener = service->listener;
+    bool good = make_tls(service, problems);
+    good = make_script(service, problems) && good;
+    service->policies = mem_new(listener->policy_count * sizeof(*service->policies));
+    for (size_t i = 0; i < listener->policy_count; i++) {
+        service->policies[i] = (struct service){.listener = &listener->policies[i],
+                                                .generation = service->generation,
+                                                .base = service};
+        good = make_service(&service->policies[i], problems) && good;
+    }
+    return good;
+}
+
+static void free_service(struct service *service)
+{
+    const struct listener *listener = service->listener;
+    for (size_t i = 0; service->policies && i < listener->policy_count; i++)
+        free_service(&service->policies[i]);
+    for (size_t i = 0; service->contexts && i < listener->tls.pair_count; i++)
+        tls_context_free(service->contexts[i]);
+    tls_trust_drop(service->trust);
+    script_free(service->script);
+    free(service->policies);
+    free(service->contexts);
+}
+
+struct tls_context *service_context(struct service *service, size_t pair)
+{
+    const struct listener *listener = service->listener;
+    struct problems problems = {0};
+    if (service->contexts[pair])
+        return service->contexts[pair];
+    service->contexts[pair] =
+        tls_context_for(&listener->tls, pair, service->trust, listener->place, &problems);
+    if (!service->contexts[pair])
+        log_event(service->generation->log, LOG_ERROR, "listener %s: %s cannot be used: %s", listener->name,
+                  listener->tls.pairs[pair].certificate.path,
+                  problems.count > 0 ? problems.list[0].text : "out of memory");
+    problems_free(&problems);
+    return service->contexts[pair];
 }
 
 static bool names_hosts(const struct listener *listener)
@@ -88,7 +145,15 @@ static bool names_hosts(const struct listener *listener)
     for (size_t i = 0; i < listener->http.route_count; i++)
         if (listener->http.routes[i].host)
             return true;
-    return false;
+    return listener->policy_count > 0;
+}
+
+static bool differ(const struct service *a, const struct service *b)
+{
+    bool alike = service_policy_alike(a, b);
+    for (size_t i = 0; alike && i < b->listener->policy_count; i++)
+        alike = service_policy_alike(a, &b->policies[i]);
+    return !alike;
 }
 
 static void find_strangers(struct generation *generation, struct service *service)
@@ -96,9 +161,11 @@ static void find_strangers(struct generation *generation, struct service *servic
     for (size_t i = 0; i < generation->config->listener_count; i++) {
         const struct service *other = &generation->services[i];
         if (other != service && other->listener->tls.mode != TLS_OFF && names_hosts(other->listener) &&
-            !service_policy_alike(service, other))
+            (differ(service, other) || service->listener->policy_count > 0))
             service->strangers = true;
     }
+    for (size_t i = 0; i < service->listener->policy_count; i++)
+        service->policies[i].strangers = service->strangers;
 }
 
 struct generation *generation_new(struct config *config, unsigned number, struct log *log, atomic_uint *alive,
@@ -116,6 +183,7 @@ struct generation *generation_new(struct config *config, unsigned number, struct
     for (size_t i = 0; i < config->listener_count; i++) {
         generation->services[i] =
             (struct service){.listener = &config->listeners[i], .generation = generation};
+        generation->services[i].base = &generation->services[i];
         good &= make_service(&generation->services[i], problems);
     }
     for (size_t i = 0; i < config->listener_count; i++)
@@ -130,10 +198,9 @@ void generation_free(struct generation *generation)
 {
     generation_drop_pool(generation);
     struct config *config = generation->config;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        tls_context_free(generation->services[i].tls);
-        script_free(generation->services[i].script);
-    }
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (generation->services[i].listener)
+            free_service(&generation->services[i]);
     for (size_t i = 0; i < config->backend_count; i++)
         balancer_release(&generation->balancers[i]);
     atomic_fetch_sub(generation->alive, 1);
@@ -204,11 +271,17 @@ void generation_move_pool(struct generation *from, struct generation *to, struct
         pool_move(from->pool, to->pool, keeps_server, to);
 }
 
-struct service *generation_service(struct generation *generation, const char *name)
+struct service *service_for(struct service *base, struct slice host)
+{
+    size_t policy = listener_policy(base->listener, host);
+    return policy == NAME_MAP_NONE ? base : &base->policies[policy];
+}
+
+struct service *generation_service(struct generation *generation, const char *name, const char *host)
 {
     for (size_t i = 0; i < generation->config->listener_count; i++)
         if (strcmp(generation->services[i].listener->name, name) == 0)
-            return &generation->services[i];
+            return service_for(&generation->services[i], slice_of(host));
     return NULL;
 }
 

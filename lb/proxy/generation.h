@@ -13,13 +13,16 @@ struct pool;
 struct rate_table;
 struct upstream_thread;
 
-/* A listener within a generation. */
+/* A listener within a generation, or what one of its host names gets instead. */
 struct service {
-    const struct listener *listener;
+    const struct listener *listener; /* or the policy of it */
     struct generation *generation;
-    struct tls_context *tls; /* NULL: plain */
-    struct script *script;   /* NULL: everyone that verified is allowed */
-    bool strangers;          /* some listener of another TLS policy names hosts: see service_misdirected */
+    struct service *base;          /* the listener's own; itself, unless this is a policy's */
+    struct service *policies;      /* as listener->policies */
+    struct tls_context **contexts; /* as listener->tls.pairs, made when first used; NULL: plain */
+    struct trust *trust;           /* of the contexts; NULL: clients show no certificates */
+    struct script *script;         /* NULL: everyone that verified is allowed */
+    bool strangers; /* some listener of another TLS policy names hosts: see service_misdirected */
 };
 
 struct generation {
@@ -54,8 +57,16 @@ void generation_move_pool(struct generation *from, struct generation *to, struct
 /* Closes the idle ones. */
 void generation_drop_pool(struct generation *generation);
 
-/* The listener of that name; NULL if there is none. */
-struct service *generation_service(struct generation *generation, const char *name);
+/* What the listener of that name does for a client that asked for the host name (normalized; NULL or empty:
+ * for none). NULL if there is no such listener. */
+struct service *generation_service(struct generation *generation, const char *name, const char *host);
+
+/* What the listener does for a host: the service of its policy, or `base` itself. */
+struct service *service_for(struct service *base, struct slice host);
+
+/* The context for the pair of that index, made now if nobody has used it yet; owned by the service. NULL
+ * after logging why: only for want of memory, for all were tried at load. */
+struct tls_context *service_context(struct service *service, size_t pair);
 
 /* The balancer of a backend of this generation's snapshot. */
 struct balancer *generation_balancer(struct generation *generation, const struct backend *backend);

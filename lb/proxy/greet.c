@@ -32,15 +32,38 @@ void greet_failed(struct conn *conn)
     conn_close(conn, REASON_TLS_FAILED);
 }
 
+/* The name decides under which policy the client is met, before anything of TLS is begun. NULL: refused. */
+static struct tls_context *choose_context(struct conn *conn, const struct hello *hello)
+{
+    struct service *base = conn->service;
+    size_t pair = tls_sites_choose(base->listener->sites, hello);
+    if (pair == SITES_NONE) {
+        static const char alert[] = "\x15\x03\x03\x00\x02\x02\x70"; /* unrecognized_name, fatal */
+        stream_write(conn->client, SLICE_LITERAL(alert));
+        conn_refuse(conn, REASON_NAME_UNKNOWN, 0,
+                    hello->name[0] ? "no certificate of the listener has the name (strict-sni)"
+                                   : "the client asked for no name (strict-sni)");
+        return NULL;
+    }
+    conn->service = service_for(base, slice_of(hello->name));
+    struct tls_context *context = service_context(conn->service, pair);
+    if (!context)
+        conn_close(conn, REASON_NO_MEMORY);
+    return context;
+}
+
 static void start_handshake(struct conn *conn, const struct hello *hello, struct slice record)
 {
-    struct tls_session *session = tls_session_new(conn->service->tls, &conn->thread->net.scratch);
+    if (hello->name[0])
+        conn->server_name = strdup(hello->name);
+    struct tls_context *context = choose_context(conn, hello);
+    if (!context)
+        return;
+    struct tls_session *session = tls_session_new(context, &conn->thread->net.scratch);
     if (!session) {
         conn_close(conn, REASON_NO_MEMORY);
         return;
     }
-    if (hello->name[0])
-        conn->server_name = strdup(hello->name);
     conn_enter(conn, CONN_HANDSHAKE);
     stream_secure(conn->client, session, record);
 }

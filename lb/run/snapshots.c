@@ -6,8 +6,12 @@
 
 void snapshots_attach(struct snapshots *snapshots, struct config *config)
 {
-    for (size_t i = 0; i < config->listener_count; i++)
-        config->listeners[i].state = listener_state_get(&snapshots->listeners, config->listeners[i].name);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct listener *listener = &config->listeners[i];
+        listener->state = listener_state_get(&snapshots->listeners, listener->name);
+        for (size_t j = 0; j < listener->policy_count; j++)
+            listener->policies[j].state = listener->state;
+    }
     for (size_t i = 0; i < config->backend_count; i++)
         for (size_t j = 0; j < config->backends[i].member_count; j++) {
             struct member *member = &config->backends[i].members[j];

@@ -90,6 +90,6 @@ bool tls_context_admits(struct tls_context *context, const struct certificate *c
                     "the chain is longer than any handshake could have made it");
         return false;
     }
-    find_end(&context->trust, chain, count, now, &path);
-    return path_judge(&context->trust, &path, count > 1 ? count - 1 : 1, now, failure);
+    find_end(context->trust, chain, count, now, &path);
+    return path_judge(context->trust, &path, count > 1 ? count - 1 : 1, now, failure);
 }

@@ -70,8 +70,8 @@ static bool give_anchors(struct tls_context *context, const struct tls_settings 
                          struct problems *problems)
 {
     char text[LIBRARY_TEXT_MAX], subject[BRIEF_MAX];
-    for (size_t i = 0; i < context->trust.anchor_count; i++) {
-        const struct certificate *anchor = &context->trust.anchors[i];
+    for (size_t i = 0; i < context->trust->anchor_count; i++) {
+        const struct certificate *anchor = &context->trust->anchors[i];
         int result = wolfSSL_CTX_load_verify_buffer_ex(context->ctx, (const unsigned char *)anchor->der.data,
                                                        (long)anchor->der.len, WOLFSSL_FILETYPE_ASN1, 0,
                                                        WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY);
@@ -88,8 +88,8 @@ static bool give_anchors(struct tls_context *context, const struct tls_settings 
 static bool set_clients(struct tls_context *context, const struct tls_settings *settings, struct place place,
                         struct problems *problems)
 {
-    if (context->mode != TLS_ONE_WAY && (!trust_load(settings, place, problems, &context->trust) ||
-                                         !give_anchors(context, settings, place, problems)))
+    if (context->mode != TLS_ONE_WAY &&
+        (!context->trust || !give_anchors(context, settings, place, problems)))
         return false;
     set_verification(context);
     return true;
@@ -106,12 +106,12 @@ static bool try_session(WOLFSSL_CTX *ctx, struct place place, struct problems *p
 }
 
 /* Goes on after a failure where it can, so that all problems are told at once. */
-static bool fill(struct tls_context *context, const struct tls_settings *settings, struct place place,
-                 struct problems *problems)
+static bool fill(struct tls_context *context, const struct tls_settings *settings,
+                 const struct tls_pair *pair, struct place place, struct problems *problems)
 {
     bool good = set_versions(context->ctx, settings, place, problems);
     good = set_suites_and_groups(context, settings, place, problems) && good;
-    good = identity_load(context->ctx, settings, place, problems) && good;
+    good = identity_load(context->ctx, pair, place, problems) && good;
     good = set_clients(context, settings, place, problems) && good;
     if (good && !forbid_resumption(context->ctx, settings)) {
         problems_add(problems, place,
@@ -122,8 +122,19 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
     return good && try_session(context->ctx, place, problems);
 }
 
-struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place,
-                                    struct problems *problems)
+static bool has_clients(const struct tls_settings *settings)
+{
+    return settings->mode == TLS_MUTUAL || settings->mode == TLS_MUTUAL_OPTIONAL;
+}
+
+struct trust *tls_trust_new(const struct tls_settings *settings, struct place place,
+                            struct problems *problems)
+{
+    return has_clients(settings) ? trust_new(settings, place, problems) : NULL;
+}
+
+struct tls_context *tls_context_for(const struct tls_settings *settings, size_t pair, struct trust *trust,
+                                    struct place place, struct problems *problems)
 {
     if (settings->mode == TLS_OFF) {
         problems_add(problems, place, "TLS is off here");
@@ -135,13 +146,24 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, struct 
     context->min = settings->min;
     context->max = settings->max;
     context->alpn = mem_copy(settings->alpn);
+    context->trust = tls_trust_hold(trust);
     context->ctx = wolfSSL_CTX_new(method_for(settings));
     if (!context->ctx)
         problems_add(problems, place, "wolfSSL makes no context: is there enough memory?");
-    if (context->ctx && fill(context, settings, place, problems))
+    if (context->ctx &&
+        fill(context, settings, pair < settings->pair_count ? &settings->pairs[pair] : NULL, place, problems))
         return context;
     tls_context_free(context);
     return NULL;
+}
+
+struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place,
+                                    struct problems *problems)
+{
+    struct trust *trust = tls_trust_new(settings, place, problems);
+    struct tls_context *context = tls_context_for(settings, 0, trust, place, problems);
+    tls_trust_drop(trust);
+    return context;
 }
 
 void context_hold(struct tls_context *context)
@@ -154,7 +176,7 @@ void tls_context_free(struct tls_context *context)
     if (!context || atomic_fetch_sub_explicit(&context->users, 1, memory_order_acq_rel) > 1)
         return;
     wolfSSL_CTX_free(context->ctx);
-    trust_free(&context->trust);
+    tls_trust_drop(context->trust);
     free(context->alpn);
     free(context);
 }

@@ -14,10 +14,22 @@
 struct certificate;
 struct tls_context;
 struct tls_failure;
+struct trust; /* what clients are verified against, shared by the contexts of one thread: lb/tls/path.h */
 
-/* NULL after adding every problem found (file and what to do) to `problems`; warnings may be added on success
+/* client-ca and the CRLs of the settings. NULL without client certificates, and after adding problems. */
+struct trust *tls_trust_new(const struct tls_settings *settings, struct place place,
+                            struct problems *problems);
+struct trust *tls_trust_hold(struct trust *trust);
+void tls_trust_drop(struct trust *trust); /* NULL is fine for both */
+
+/* For settings->pairs[pair]; `trust` as tls_trust_new gave it for the same settings, held by the context.
+ * NULL after adding every problem found (file and what to do) to `problems`; warnings may be added on success
  * too. `place` is the listener's. Checks that the key fits the certificate, that each PEM holds what it
  * should, and makes one session as a test. */
+struct tls_context *tls_context_for(const struct tls_settings *settings, size_t pair, struct trust *trust,
+                                    struct place place, struct problems *problems);
+
+/* For the first pair, with a trust of its own. */
 struct tls_context *tls_context_new(const struct tls_settings *settings, struct place place,
                                     struct problems *problems);
 void tls_context_free(struct tls_context *context); /* NULL is fine */

@@ -13,8 +13,8 @@ struct tls_context {
     WOLFSSL_CTX *ctx;
     atomic_uint users; /* the owner and each session */
     enum tls_mode mode;
-    struct trust trust; /* empty in one-way mode */
-    char *alpn;         /* NULL: none */
+    struct trust *trust; /* held; NULL in one-way mode */
+    char *alpn;          /* NULL: none */
     enum tls_version min, max;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */

@@ -160,11 +160,12 @@ static const char *read_signatures(struct reader body, struct hello *out)
     size_t scheme;
     if (!take_vector(&body, 2, &list) || body.left != 0 || list.left == 0 || list.left % 2 != 0)
         return "the signature_algorithms extension is malformed";
-    out->offers_ecdsa = out->offers_rsa = false;
+    out->offers_ecdsa = out->offers_rsa = out->offers_edwards = false;
     while (take(&list, 2, &scheme)) {
         out->offers_ecdsa |= scheme == 0x0403 || scheme == 0x0503 || scheme == 0x0603;
         out->offers_rsa |= scheme == 0x0401 || scheme == 0x0501 || scheme == 0x0601 ||
                            (scheme >= 0x0804 && scheme <= 0x0806);
+        out->offers_edwards |= scheme == 0x0807 || scheme == 0x0808;
     }
     return NULL;
 }
@@ -235,6 +236,7 @@ static void narrow_by_suites(struct reader suites, struct hello *out)
         rsa |= suite == 0xc02f || suite == 0xc030 || suite == 0xcca8 || suite == 0xc013 || suite == 0xc014 ||
                suite == 0xc027 || suite == 0xc028;
     }
+    out->offers_edwards = out->offers_edwards && ecdsa;
     out->offers_ecdsa = out->offers_ecdsa && ecdsa;
     out->offers_rsa = out->offers_rsa && rsa;
 }

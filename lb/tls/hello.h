@@ -28,7 +28,9 @@ struct hello {
     uint16_t version_max;          /* highest offered that we know of: 0x0304, 0x0303, ... */
     uint16_t version_min;          /* lowest of them */
     uint16_t legacy_version;
-    bool offers_ecdsa, offers_rsa; /* by signature_algorithms; both true when the extension is absent */
+    /* By signature_algorithms and, up to TLS 1.2, the suites; the first and the last are true when the
+     * extension is absent. */
+    bool offers_ecdsa, offers_edwards, offers_rsa;
     bool offers_psk;
     struct slice alpn;   /* body of the ALPN extension's list; points into the input; empty when absent */
     struct slice groups; /* body of supported_groups' list, two bytes each */

@@ -201,11 +201,12 @@ static bool load_key(WOLFSSL_CTX *ctx, const struct tls_file *file, const struct
     return false;
 }
 
-bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+bool identity_load(WOLFSSL_CTX *ctx, const struct tls_pair *pair, struct place place,
                    struct problems *problems)
 {
-    const struct tls_file *certificate = &settings->certificate;
-    const struct tls_file *key = settings->key.data ? &settings->key : certificate;
+    static const struct tls_pair none;
+    const struct tls_file *certificate = pair ? &pair->certificate : &none.certificate;
+    const struct tls_file *key = pair && pair->key.data ? &pair->key : certificate;
     return load_certificate(ctx, certificate, file_place(certificate, place), problems) &&
            load_key(ctx, key, certificate, file_place(key, place), problems);
 }

@@ -6,8 +6,8 @@
 #include "lb/tls/library.h"
 #include "lb/tls/settings.h"
 
-/* False after adding what is wrong to `problems`. */
-bool identity_load(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+/* False after adding what is wrong to `problems`. NULL: there is no pair, which is wrong too. */
+bool identity_load(WOLFSSL_CTX *ctx, const struct tls_pair *pair, struct place place,
                    struct problems *problems);
 
 #endif

@@ -278,7 +278,8 @@ static bool judge_revocation(struct trust *trust, const struct certificate *cert
 
 static bool judge_crls(struct trust *trust, const struct path *path, int64_t now, struct tls_failure *failure)
 {
-    for (size_t i = 0; i + 1 < path->count; i++)
+    size_t end = trust->crl_depth == CRL_DEPTH_LEAF && path->count > 2 ? 2 : path->count;
+    for (size_t i = 0; i + 1 < end; i++)
         if (!judge_revocation(trust, path->list[i], path->list[i + 1], now, failure))
             return false;
     return true;

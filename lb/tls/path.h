@@ -6,24 +6,28 @@
 #ifndef LB_TLS_PATH_H
 #define LB_TLS_PATH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lb/tls/certificate.h"
 #include "lb/tls/crl.h"
 #include "lb/tls/session.h"
+#include "lb/tls/settings.h"
 
 #define PATH_SENT_MAX 9 /* as many as the library takes from a client */
 #define PATH_MAX_LEN  (PATH_SENT_MAX + 1)
 
-/* What a listener trusts. Belongs to one context, and so to one thread. */
+/* What a listener trusts. Belongs to the contexts of one thread. */
 struct trust {
+    atomic_uint users;
     struct certificate *anchors;
     size_t anchor_count;
     char *anchor_data; /* their DER */
     struct crl *crls;
     size_t crl_count;
     bool crl_required;
+    enum crl_depth crl_depth;
     unsigned verify_depth;
 
     /* Whether `issuer` signed it. May be slow; asked only where names leave a doubt. */

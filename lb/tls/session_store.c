@@ -10,8 +10,8 @@
 #define BUCKETS 2048u /* of one part */
 
 struct entry {
-    struct entry *next;           /* in its bucket */
-    struct entry *newer, *older;  /* by last use, in a ring through the part */
+    struct entry *next;          /* in its bucket */
+    struct entry *newer, *older; /* by last use, in a ring through the part */
     unsigned char key[STORE_KEY_LEN];
     size_t len;
     char value[];

@@ -18,16 +18,27 @@ struct tls_file {
     unsigned line; /* of the configuration, for messages */
 };
 
+/* One certificate of our own. */
+struct tls_pair {
+    struct tls_file certificate; /* PEM: leaf first, then intermediates */
+    struct tls_file key;         /* PEM; the same file as the certificate is allowed */
+};
+
+enum crl_depth { CRL_DEPTH_CHAIN, CRL_DEPTH_LEAF };
+
 struct tls_settings {
     enum tls_mode mode;
     enum tls_version min, max;
-    struct tls_file certificate; /* PEM: leaf first, then intermediates */
-    struct tls_file key;         /* PEM; the same file as the certificate is allowed */
-    struct tls_file client_ca;   /* PEM, one or more */
-    struct tls_file client_crl;  /* PEM (one or more in the file) or DER; optional */
-    bool crl_required;           /* a CA of the chain without a current CRL refuses */
-    unsigned verify_depth;       /* intermediates allowed between leaf and anchor */
-    char *ciphers;               /* names separated by ':'; NULL: the default list */
+    struct tls_pair *pairs; /* in the order of the configuration; see lb/tls/sites.h for who gets which */
+    size_t pair_count;
+    bool strict_sni;           /* a name that no certificate has is refused; so is a hello without one */
+    struct tls_file client_ca; /* PEM, one or more */
+    struct tls_file *crls;     /* PEM (one or more in the file) or DER; optional */
+    size_t crl_count;
+    bool crl_required; /* a CA of the chain without a current CRL refuses */
+    enum crl_depth crl_depth;
+    unsigned verify_depth; /* intermediates allowed between leaf and anchor */
+    char *ciphers;         /* names separated by ':'; NULL: the default list */
     char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
                      them may still get its own first choice, which is wolfSSL's doing */
     char *alpn;   /* names separated by ',' in order of preference; NULL: none */

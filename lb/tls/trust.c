@@ -4,6 +4,7 @@
 
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
+#include "lb/tls/context.h"
 #include "lb/tls/extensions.h"
 #include "lb/tls/pem.h"
 #include "lb/tls/signatures.h"
@@ -195,10 +196,11 @@ static bool read_crl_blocks(struct trust *trust, const struct tls_file *file, st
     return good && !why;
 }
 
-static bool load_crls(const struct tls_file *file, struct place place, struct problems *problems,
-                      struct trust *trust)
+static bool load_crl_file(const struct tls_file *file, struct place place, struct problems *problems,
+                          struct trust *trust)
 {
     struct slice data = {file->data, file->len};
+    size_t before = trust->crl_count;
     if (!file->data)
         return true;
     place = file_place(file, place);
@@ -206,10 +208,19 @@ static bool load_crls(const struct tls_file *file, struct place place, struct pr
         return add_crl(trust, data, file, place, problems);
     if (!read_crl_blocks(trust, file, place, problems))
         return false;
-    if (trust->crl_count == 0)
+    if (trust->crl_count == before)
         problems_add(problems, place, "%s holds no CRL: neither DER nor a PEM block X509 CRL",
                      file_path(file));
-    return trust->crl_count > 0;
+    return trust->crl_count > before;
+}
+
+static bool load_crls(const struct tls_settings *settings, struct place place, struct problems *problems,
+                      struct trust *trust)
+{
+    bool good = true;
+    for (size_t i = 0; i < settings->crl_count; i++)
+        good = load_crl_file(&settings->crls[i], place, problems, trust) && good;
+    return good;
 }
 
 static bool has_crl(const struct trust *trust, struct slice issuer)
@@ -229,28 +240,43 @@ static void warn_of_missing_crls(const struct trust *trust, struct place place, 
                           brief_name(trust->anchors[i].subject, subject));
 }
 
-bool trust_load(const struct tls_settings *settings, struct place place, struct problems *problems,
-                struct trust *out)
+struct trust *trust_new(const struct tls_settings *settings, struct place place, struct problems *problems)
 {
-    *out = (struct trust){
-        .crl_required = settings->crl_required,
-        .verify_depth = settings->verify_depth,
-        .signed_by = certificate_signed_by,
-        .crl_signed_by = crl_signed_by,
-    };
-    if (!load_anchors(&settings->client_ca, place, problems, out) ||
-        !load_crls(&settings->client_crl, place, problems, out))
-        return false;
-    warn_of_missing_crls(out, place, problems);
-    return true;
+    struct trust *trust = mem_new(sizeof(*trust));
+    atomic_init(&trust->users, 1);
+    trust->crl_required = settings->crl_required;
+    trust->crl_depth = settings->crl_depth;
+    trust->verify_depth = settings->verify_depth;
+    trust->signed_by = certificate_signed_by;
+    trust->crl_signed_by = crl_signed_by;
+    if (load_anchors(&settings->client_ca, place, problems, trust) &&
+        load_crls(settings, place, problems, trust)) {
+        warn_of_missing_crls(trust, place, problems);
+        return trust;
+    }
+    tls_trust_drop(trust);
+    return NULL;
 }
 
-void trust_free(struct trust *trust)
+static void free_trust(struct trust *trust)
 {
     for (size_t i = 0; i < trust->crl_count; i++)
         crl_close(&trust->crls[i]);
     free(trust->crls);
     free(trust->anchors);
     free(trust->anchor_data);
-    *trust = (struct trust){0};
+    free(trust);
+}
+
+struct trust *tls_trust_hold(struct trust *trust)
+{
+    if (trust)
+        atomic_fetch_add_explicit(&trust->users, 1, memory_order_relaxed);
+    return trust;
+}
+
+void tls_trust_drop(struct trust *trust)
+{
+    if (trust && atomic_fetch_sub_explicit(&trust->users, 1, memory_order_acq_rel) == 1)
+        free_trust(trust);
 }

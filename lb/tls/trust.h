@@ -6,11 +6,9 @@
 #include "lb/tls/path.h"
 #include "lb/tls/settings.h"
 
-/* Reads settings->client_ca and client_crl into `out`, which trust_free empties. False after adding problems.
- * A certificate of client-ca that is no CA is left out, with a warning. */
-bool trust_load(const struct tls_settings *settings, struct place place, struct problems *problems,
-                struct trust *out);
-void trust_free(struct trust *trust);
+/* Reads settings->client_ca and crls. NULL after adding problems. A certificate of client-ca that is no CA is
+ * left out, with a warning. */
+struct trust *trust_new(const struct tls_settings *settings, struct place place, struct problems *problems);
 
 /* The line that a file was named on. */
 struct place file_place(const struct tls_file *file, struct place place);

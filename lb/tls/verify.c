@@ -99,7 +99,7 @@ static bool refuse_malformed(const struct sent *sent, struct tls_failure *failur
 static bool decide(struct tls_session *session, int error, size_t depth, const struct sent *sent,
                    struct path *path, struct tls_failure *failure)
 {
-    struct trust *trust = &session->context->trust;
+    struct trust *trust = session->context->trust;
     int64_t now = context_now(session->context);
     if (sent->why)
         return refuse_malformed(sent, failure);
@@ -149,7 +149,7 @@ int verify_callback(int preverify, WOLFSSL_X509_STORE_CTX *store)
     struct tls_failure failure;
     open_sent(store, &sent);
     int error = preverify ? 0 : store->error ? store->error : VERIFY_CERT_ERROR;
-    if (depth > 0 && depth < sent.count && is_sent_anchor(&session->context->trust, error, &sent.list[depth]))
+    if (depth > 0 && depth < sent.count && is_sent_anchor(session->context->trust, error, &sent.list[depth]))
         return 1;
     if (decide(session, error, depth, &sent, &path, &failure) &&
         (depth > 0 || admit(session, &path, &failure)))

@@ -36,6 +36,7 @@ static struct tls_file make_identity(void)
 
 static struct {
     struct tls_settings settings;
+    struct tls_pair pair;
     struct tls_context *one_way, *mutual;
     struct tls_scratch scratch;
 } world;
@@ -48,7 +49,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     must(tls_library_start());
     world.settings =
         (struct tls_settings){.mode = TLS_ONE_WAY, .min = TLS_1_2, .max = TLS_1_3, .verify_depth = 4};
-    world.settings.certificate = world.settings.key = world.settings.client_ca = make_identity();
+    world.pair.certificate = world.pair.key = world.settings.client_ca = make_identity();
+    world.settings.pairs = &world.pair;
+    world.settings.pair_count = 1;
     world.one_way = tls_context_new(&world.settings, (struct place){0}, &problems);
     world.settings.mode = TLS_MUTUAL;
     world.mutual = tls_context_new(&world.settings, (struct place){0}, &problems);

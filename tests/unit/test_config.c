@@ -131,8 +131,9 @@ static void all_problems_of_all_files_are_told_at_once_by_place(void **state)
         "all/10.ini:4: bind = *:0: the port must be 1 to 65535, in digits without leading zero\n"
         "all/10.ini:6: there is no [backend b]: add it, or name another\n"
         "all/20.ini:1: [listener a] is already at all/10.ini:3: merge the two, or rename one\n"
-        "all/20.ini:2: unknown section [oops]; there are [global], [defaults], [listener NAME] and [backend "
-        "NAME]\n"
+        "all/20.ini:2: unknown section [oops]; there are [global], [defaults], [listener NAME], [backend "
+        "NAME] "
+        "and [certificate NAME]\n"
         "all/20.ini:3: warning: [backend app] is used by no listener\n"
         "all/20.ini:4: weight = x: write a whole number in decimal digits\n"
         "all/20.ini:5: the environment variable NO_SUCH is not set: set it, or write ${NO_SUCH:-default}\n");
@@ -390,16 +391,16 @@ static void certificates_are_read_at_load(void **state)
                        "certificate = server.pem server.key\nclient-ca = server.pem\nalpn = h2, http/1.1\n"
                        "[listener o]\nbind = *:2\nbackend = app\ntls = one-way\ncertificate = both.pem\n");
     const struct tls_settings *mutual = &config->listeners[1].tls, *one = &config->listeners[2].tls;
-    assert_string_equal(mutual->certificate.path, "server.pem");
-    assert_string_equal(mutual->key.path, "server.key");
-    assert_int_equal(mutual->certificate.line, 10);
-    assert_int_equal(mutual->key.len, strlen(mutual->key.data));
-    assert_non_null(strstr(mutual->key.data, "PRIVATE KEY"));
+    assert_string_equal(mutual->pairs[0].certificate.path, "server.pem");
+    assert_string_equal(mutual->pairs[0].key.path, "server.key");
+    assert_int_equal(mutual->pairs[0].certificate.line, 10);
+    assert_int_equal(mutual->pairs[0].key.len, strlen(mutual->pairs[0].key.data));
+    assert_non_null(strstr(mutual->pairs[0].key.data, "PRIVATE KEY"));
     assert_non_null(strstr(mutual->client_ca.data, "CERTIFICATE"));
     assert_string_equal(mutual->alpn, "h2,http/1.1");
-    assert_null(mutual->client_crl.path);
-    assert_string_equal(one->key.path, "both.pem");
-    assert_string_equal(one->key.data, one->certificate.data);
+    assert_int_equal(mutual->crl_count, 0);
+    assert_string_equal(one->pairs[0].key.path, "both.pem");
+    assert_string_equal(one->pairs[0].key.data, one->pairs[0].certificate.data);
     config_drop(config);
 }
 

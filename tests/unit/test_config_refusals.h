@@ -89,6 +89,8 @@ static int make_files(void **state)
     write_file("broken.lua", "\nfunction on_authorize(conn\n");
     write_file("idle.lua", "local idle = true\n");
     write_file("allow.lua", "function on_authorize(conn) return true end\n");
+    if (mkdir("empty.d", 0700) != 0)
+        return -1;
     if (truncate("huge.pem", (16 << 20) + 1) != 0)
         return -1;
     return system(

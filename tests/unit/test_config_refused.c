@@ -228,8 +228,28 @@ static const struct refusal refusals[] = {
      "5: cannot read the certificate /\n5: cannot read the private key /\n6: cannot read the client CA /\n7: "
      "cannot read "
      "the revocation list /"},
-    {"a_folder_for_a_certificate_is_refused", LISTENER "tls = one-way\ncertificate = .\n" APP,
-     "5: cannot read the certificate /"},
+    {"a_certificate_folder_without_certificates_is_refused",
+     LISTENER "tls = one-way\ncertificate = empty.d\n" APP, "5: cannot use the folder /"},
+    {"a_crl_folder_without_lists_is_refused",
+     LISTENER "tls = mutual\ncertificate = server.pem server.key\nclient-ca = server.pem\n"
+              "client-crl = empty.d\n" APP,
+     "7: cannot use the folder /"},
+    {"a_section_for_a_name_that_no_certificate_has_is_refused",
+     LISTENER "tls = one-way\ncertificate = server.pem server.key\n" APP
+              "[certificate nobody.example]\ntls = mutual\nclient-ca = server.pem\n",
+     "8: [certificate nobody.example]: no listener has a certificate for this name"},
+    {"two_sections_for_one_name_in_two_spellings_are_refused",
+     LISTENER "tls = one-way\ncertificate = server.pem server.key\n" APP
+              "[certificate a.example]\ntls = one-way\n[certificate A.Example.]\ntls = mutual\n",
+     "10: [certificate a.example] is already at"},
+    {"a_section_for_what_is_no_host_name_is_refused",
+     LISTENER "tls = one-way\ncertificate = server.pem server.key\n" APP
+              "[certificate 192.0.2.1]\ntls = one-way\n",
+     "8: [certificate 192.0.2.1]: NAME is a host name, or '*.' and a host name"},
+    {"a_key_that_no_name_can_have_is_refused_in_its_section",
+     LISTENER "tls = one-way\ncertificate = server.pem server.key\n" APP
+              "[certificate localhost]\nbind = *:1\n",
+     "9: 'bind' does not belong in [certificate NAME], but in [listener NAME]"},
     {"an_empty_certificate_is_refused", LISTENER "tls = one-way\ncertificate = empty.pem\n" APP,
      "5: cannot read the certificate /"},
     {"a_certificate_over_16_mb_is_refused", LISTENER "tls = one-way\ncertificate = huge.pem\n" APP,

@@ -42,7 +42,7 @@ static void expect_no(struct judged judged, enum reason reason, int alert, const
 
 static struct tls_settings with_crl(struct tls_settings settings, char *crl, bool required)
 {
-    settings.client_crl = pem_file("clients.crl", crl);
+    settings_add_crl(&settings, pem_file("clients.crl", crl));
     settings.crl_required = required;
     return settings;
 }

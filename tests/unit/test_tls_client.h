@@ -31,19 +31,33 @@ static inline struct tls_file pem_file(const char *path, char *text)
 static inline struct tls_settings server_settings(enum tls_mode mode, char *certificate, char *key, char *ca)
 {
     struct tls_settings settings = {.mode = mode, .min = TLS_1_2, .max = TLS_1_3, .verify_depth = 4};
-    settings.certificate = pem_file("server.pem", certificate);
-    settings.key = pem_file("server.key", key);
+    settings.pairs = calloc(1, sizeof(*settings.pairs));
+    settings.pair_count = 1;
+    settings.pairs[0].certificate = pem_file("server.pem", certificate);
+    settings.pairs[0].key = pem_file("server.key", key);
     if (ca)
         settings.client_ca = pem_file("clients.pem", ca);
     return settings;
 }
 
+/* `file` is taken over. */
+static inline void settings_add_crl(struct tls_settings *settings, struct tls_file file)
+{
+    settings->crls = realloc(settings->crls, (settings->crl_count + 1) * sizeof(file));
+    settings->crls[settings->crl_count++] = file;
+}
+
 static inline void settings_free(struct tls_settings *settings)
 {
-    free(settings->certificate.data);
-    free(settings->key.data);
+    for (size_t i = 0; i < settings->pair_count; i++) {
+        free(settings->pairs[i].certificate.data);
+        free(settings->pairs[i].key.data);
+    }
+    free(settings->pairs);
     free(settings->client_ca.data);
-    free(settings->client_crl.data);
+    for (size_t i = 0; i < settings->crl_count; i++)
+        free(settings->crls[i].data);
+    free(settings->crls);
 }
 
 static inline void problems_print(const struct problems *problems)

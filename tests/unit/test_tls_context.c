@@ -82,7 +82,7 @@ static void a_key_that_does_not_fit_its_certificate_is_refused(void **state)
 {
     struct world *world = *state;
     struct tls_settings settings = good_settings(world);
-    replace(&settings.key, pki_key_pem(&world->other, NULL));
+    replace(&settings.pairs[0].key, pki_key_pem(&world->other, NULL));
     expect_problem(settings, "the key in server.key does not belong to the first certificate in server.pem");
 }
 
@@ -90,11 +90,11 @@ static void swapped_certificate_and_key_are_named_as_such(void **state)
 {
     struct world *world = *state;
     struct tls_settings settings = good_settings(world);
-    replace(&settings.certificate, pki_key_pem(&world->own, NULL));
+    replace(&settings.pairs[0].certificate, pki_key_pem(&world->own, NULL));
     expect_problem(settings,
                    "server.pem holds a private key but no certificate: are certificate and key swapped?");
     settings = good_settings(world);
-    replace(&settings.key, pki_pem(&world->own, NULL));
+    replace(&settings.pairs[0].key, pki_pem(&world->own, NULL));
     expect_problem(settings,
                    "server.key holds a certificate but no private key: are certificate and key swapped?");
 }
@@ -103,7 +103,7 @@ static void an_encrypted_key_is_refused_with_the_remedy(void **state)
 {
     struct world *world = *state;
     struct tls_settings settings = good_settings(world);
-    replace(&settings.key, pki_key_pem(&world->own, "secret"));
+    replace(&settings.pairs[0].key, pki_key_pem(&world->own, "secret"));
     expect_problem(settings,
                    "the key in server.key is encrypted: decrypt it with openssl pkey -in server.key");
 }
@@ -111,17 +111,17 @@ static void an_encrypted_key_is_refused_with_the_remedy(void **state)
 static void empty_and_damaged_files_are_refused(void **state)
 {
     struct tls_settings settings = good_settings(*state);
-    replace(&settings.certificate, strdup(""));
+    replace(&settings.pairs[0].certificate, strdup(""));
     expect_problem(settings, "server.pem holds no certificate");
     settings = good_settings(*state);
-    replace(&settings.key, strdup("nothing"));
+    replace(&settings.pairs[0].key, strdup("nothing"));
     expect_problem(settings, "server.key holds no private key");
     settings = good_settings(*state);
-    settings.certificate.data[200] = '*';
+    settings.pairs[0].certificate.data[200] = '*';
     expect_problem(settings, "server.pem: a certificate cannot be used");
     settings = good_settings(*state);
-    settings.certificate.data[300] = '\0';
-    settings.certificate.len = 300;
+    settings.pairs[0].certificate.data[300] = '\0';
+    settings.pairs[0].certificate.len = 300;
     expect_problem(settings, "server.pem holds no certificate");
 }
 
@@ -135,8 +135,8 @@ static void certificate_and_key_may_be_in_one_file(void **state)
     strcat(both, pem);
     free(pem);
     free(key);
-    replace(&settings.key, both);
-    replace(&settings.certificate, strdup(both));
+    replace(&settings.pairs[0].key, both);
+    replace(&settings.pairs[0].certificate, strdup(both));
     struct server server;
     server_start(&server, settings);
     assert_int_equal(server.problems.count, 0);
@@ -149,7 +149,7 @@ static void an_expired_certificate_of_our_own_is_warned_of(void **state)
     struct tls_settings settings = good_settings(world);
     struct pki_cert old = pki_make((struct pki_spec){
         .cn = "old", .share = &world->own, .issuer = &world->root, .from = -9 * PKI_DAY, .until = -PKI_DAY});
-    replace(&settings.certificate, pki_pem(&old, NULL));
+    replace(&settings.pairs[0].certificate, pki_pem(&old, NULL));
     expect_warning(settings, "certificate CN=old,O=Test has expired on 20");
     pki_free(&old);
 }
@@ -158,7 +158,7 @@ static void a_chain_out_of_order_is_warned_of(void **state)
 {
     struct world *world = *state;
     struct tls_settings settings = good_settings(world);
-    replace(&settings.certificate, pki_pem(&world->own, &world->other, NULL));
+    replace(&settings.pairs[0].certificate, pki_pem(&world->own, &world->other, NULL));
     expect_warning(settings, "certificate 2, CN=other,O=Test, did not issue the one before it");
 }
 
@@ -219,7 +219,7 @@ static void one_way_tls_needs_no_client_ca(void **state)
 static struct tls_settings settings_with_crl(const struct world *world, char *crl)
 {
     struct tls_settings settings = good_settings(world);
-    settings.client_crl = pem_file("clients.crl", crl);
+    settings_add_crl(&settings, pem_file("clients.crl", crl));
     return settings;
 }
 
@@ -266,9 +266,9 @@ static void a_der_crl_is_read(void **state)
     unsigned char *der = NULL;
     int len = i2d_X509_CRL(crl, &der);
     X509_CRL_free(crl);
-    settings.client_crl = (struct tls_file){.path = (char *)"clients.crl", .data = malloc((size_t)len)};
-    memcpy(settings.client_crl.data, der, (size_t)len);
-    settings.client_crl.len = (size_t)len;
+    struct tls_file file = {.path = (char *)"clients.crl", .data = malloc((size_t)len), .len = (size_t)len};
+    memcpy(file.data, der, (size_t)len);
+    settings_add_crl(&settings, file);
     OPENSSL_free(der);
     struct server server;
     struct meeting meeting;
@@ -351,11 +351,14 @@ static void all_problems_are_told_at_once(void **state)
     struct tls_settings settings = good_settings(world);
     struct problems problems = {0};
     settings.groups = (char *)"nope";
-    replace(&settings.key, strdup("none"));
+    replace(&settings.pairs[0].key, strdup("none"));
     replace(&settings.client_ca, strdup("none"));
     assert_null(tls_context_new(&settings, (struct place){"lb.ini", 3}, &problems));
     assert_int_equal(problems.errors, 3);
-    assert_int_equal(problems.list[1].line, 7);
+    size_t of_files = 0;
+    for (size_t i = 0; i < problems.count; i++)
+        of_files += problems.list[i].line == 7;
+    assert_int_equal(of_files, 2);
     problems_free(&problems);
     settings_free(&settings);
 }

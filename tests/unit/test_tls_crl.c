@@ -4,7 +4,7 @@
 static void start_with_crl(struct server *server, const struct world *world, char *crl, bool required)
 {
     struct tls_settings settings = settings_for(world, &world->root);
-    settings.client_crl = pem_file("clients.crl", crl);
+    settings_add_crl(&settings, pem_file("clients.crl", crl));
     settings.crl_required = required;
     server_start(server, settings);
 }
@@ -145,8 +145,9 @@ static void a_crl_whose_begin_line_is_damaged_is_not_overlooked(void **state)
     struct tls_settings settings = settings_for(world, &world->root);
     char *damaged = pki_crl_pem(&world->root, &world->root, &world->client, -60, PKI_DAY);
     damaged[0] = ' ';
-    settings.client_crl =
-        pem_file("clients.crl", joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY), damaged));
+    settings_add_crl(&settings,
+                     pem_file("clients.crl",
+                              joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY), damaged)));
     assert_null(tls_context_new(&settings, (struct place){"lb.ini", 3}, &problems));
     assert_int_equal(problems.count, 1);
     assert_non_null(strstr(problems.list[0].text, "no BEGIN line"));
@@ -162,8 +163,9 @@ static void a_crl_under_another_name_is_not_overlooked(void **state)
     char *named = pki_crl_pem(&world->root, &world->root, &world->client, -60, PKI_DAY);
     for (char *at = named; (at = strstr(at, "X509 CRL")) != NULL;)
         memcpy(at, "x509", 4);
-    settings.client_crl =
-        pem_file("clients.crl", joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY), named));
+    settings_add_crl(&settings,
+                     pem_file("clients.crl",
+                              joined(pki_crl_pem(&world->root, &world->root, NULL, -60, PKI_DAY), named)));
     assert_null(tls_context_new(&settings, (struct place){"lb.ini", 3}, &problems));
     assert_int_equal(problems.count, 1);
     assert_non_null(strstr(problems.list[0].text, "neither X509 CRL nor"));
