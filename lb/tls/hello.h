@@ -32,6 +32,8 @@ struct hello {
      * extension is absent. */
     bool offers_ecdsa, offers_edwards, offers_rsa;
     bool offers_psk;
+    bool psk_fresh_keys; /* with it, it takes part in a key exchange (RFC 8446 section 4.2.9) */
+    size_t ticket_len;   /* of a ticket in the extension of RFC 5077 */
     struct slice alpn;   /* body of the ALPN extension's list; points into the input; empty when absent */
     struct slice groups; /* body of supported_groups' list, two bytes each */
     size_t wire_len;     /* bytes of the input that carried the hello */

@@ -72,6 +72,7 @@ void tls_session_free(struct tls_session *session)
         return;
     session->muted = true;
     wolfSSL_free(session->ssl);
+    resume_end(session);
     free(session->captured);
     free(session->failure);
     tls_context_free(session->context);
@@ -127,12 +128,19 @@ static bool is_authenticated(const struct tls_session *session)
 static enum tls_result finish_handshake(struct tls_session *session)
 {
     struct tls_failure failure;
-    if (is_authenticated(session)) {
+    bool settled = resume_settle(session);
+    resume_end(session);
+    if (settled && is_authenticated(session)) {
         session->done = true;
         return TLS_OK;
     }
-    failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
-                "the handshake ended without a verified certificate of the client");
+    if (settled)
+        failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
+                    "the handshake ended without a verified certificate of the client");
+    else
+        failure_set(&failure, REASON_TLS_FAILED, ALERT_HANDSHAKE_FAILURE,
+                    "the handshake resumed a session that was not admitted");
+    session->verified = false;
     session_refuse_now(session, &failure);
     return TLS_FAILED;
 }
@@ -148,6 +156,7 @@ static bool hello_is_acceptable(struct tls_session *session, struct slice in)
     session->started = true;
     if (hello_read(in, flat, &hello, &record) != HELLO_COMPLETE)
         return true;
+    resume_begin(session, &hello);
     if (precheck_hello(session->context, &hello, &failure))
         return alpn_choose(session->ssl, session->context->alpn, hello.alpn);
     session_refuse_now(session, &failure);
@@ -161,6 +170,7 @@ enum tls_result tls_session_handshake(struct tls_session *session, struct slice 
     if (session->done)
         return TLS_OK;
     session->in = in;
+    resume_arm(session);
     int result = wolfSSL_accept(session->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
     forget_intermediates(session);
@@ -290,6 +300,11 @@ struct slice tls_session_alpn(const struct tls_session *session)
 bool tls_session_resumed(const struct tls_session *session)
 {
     return wolfSSL_session_reused(session->ssl) == 1;
+}
+
+enum tls_refusal tls_session_refusal(const struct tls_session *session)
+{
+    return session->refusal;
 }
 
 const struct certificate *tls_session_chain(const struct tls_session *session, size_t *count)

@@ -2,14 +2,9 @@
 #ifndef LB_TLS_SESSION_PARTS_H
 #define LB_TLS_SESSION_PARTS_H
 
+#include "lb/tls/captured.h"
 #include "lb/tls/context_parts.h"
 #include "lb/tls/session.h"
-
-/* Certificates with their DER behind them, in one piece of memory; an anchor's DER is the context's. */
-struct captured {
-    size_t count;
-    struct certificate list[];
-};
 
 struct tls_session {
     WOLFSSL *ssl;
@@ -17,12 +12,14 @@ struct tls_session {
     struct tls_scratch *scratch;
     struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
     struct captured *captured;
-    struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
-    bool started;                /* the ClientHello was looked at */
-    bool done;                   /* the handshake is complete */
-    bool verified;               /* captured is the verified chain; else what was offered */
-    bool chain_came;             /* more than the leaf came: the library has put some into the context */
-    bool muted;                  /* our own alert is out: nothing more is sent */
+    struct resumption *resumption; /* NULL: none is possible, or the handshake is over */
+    struct tls_failure *failure;   /* only while memory lasts: see session_failure_of */
+    enum tls_refusal refusal;      /* why a session that was offered did not count */
+    bool started;                  /* the ClientHello was looked at */
+    bool done;                     /* the handshake is complete */
+    bool verified;                 /* captured is the verified chain; else what was offered */
+    bool chain_came;               /* more than the leaf came: the library has put some into the context */
+    bool muted;                    /* our own alert is out: nothing more is sent */
     bool broken;
     bool peer_closed, closed;
 };

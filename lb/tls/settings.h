@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lb/base/slice.h"
 
@@ -42,6 +43,9 @@ struct tls_settings {
     char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
                      them may still get its own first choice, which is wolfSSL's doing */
     char *alpn;   /* names separated by ',' in order of preference; NULL: none */
+    uint64_t session_lifetime_ms; /* from a client's first handshake; under a second: nothing is resumed */
+    bool session_tickets;         /* no: only TLS 1.2 clients resume, by session id */
+    struct tls_file ticket_keys;  /* as lb/tls/ticket_keys.h says; optional */
 };
 
 /* Would both verify every client alike? By content: a file that was read again unchanged is the same. */
