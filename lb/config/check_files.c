@@ -96,6 +96,8 @@ static void check_tls_files(struct listener *listener, const struct origin *orig
         return;
     bool loaded = load_pairs(listener, problems);
     loaded = load_clients(listener, problems) && loaded;
+    if (tls->ticket_keys.path)
+        loaded = load(listener, &tls->ticket_keys, "the ticket keys", problems) && loaded;
     if (is_complete(tls) && loaded && !tls_settings_refused(origin->section, origin->defaults))
         try_contexts(listener, problems);
     listener->sites = tls_sites_new(tls);

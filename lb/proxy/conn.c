@@ -131,7 +131,7 @@ void conn_tick(struct proxy_thread *thread, uint64_t now_ms)
 static void client_secured(struct stream *stream)
 {
     struct conn *conn = stream->owner;
-    conn->handshake_us = conn_elapsed_us(conn);
+    greet_done(conn);
     count(&conn->service->listener->state->handshakes, 1);
     authorize_start(conn);
 }

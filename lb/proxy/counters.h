@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "lb/base/reason.h"
+#include "lb/tls/session.h"
 
 struct listener_state {
     char *name;
@@ -12,7 +13,9 @@ struct listener_state {
     unsigned refs;               /* master thread only */
     atomic_uint active;
     atomic_ullong connections;
-    atomic_ullong handshakes; /* completed */
+    atomic_ullong handshakes; /* completed, resumed ones too */
+    atomic_ullong resumed;
+    atomic_ullong resumption_refused[TLS_REFUSAL_COUNT]; /* of sessions that clients offered */
     atomic_ullong allowed;
     atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
     atomic_ullong ended[REASON_COUNT];

@@ -10,6 +10,7 @@
 #include "lb/base/version.h"
 #include "lb/run/descriptors.h"
 #include "lb/run/sockets.h"
+#include "lb/tls/sessions.h"
 
 #define RATE_ENTRIES 65536 /* keys that scripts may count at the same time */
 
@@ -197,6 +198,7 @@ static void clean_up(struct master *master)
         sockets_unlink(config, NULL);
     snapshots_free(&master->snapshots);
     rate_table_free(master->shared.rates);
+    tls_sessions_free(master->shared.sessions);
     mailbox_free(&master->mailbox);
     uv_loop_close(&master->loop);
     if (master->sink)
@@ -225,6 +227,7 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
         return EXIT_CANNOT_RUN;
     }
     master.shared.rates = rate_table_new(RATE_ENTRIES);
+    master.shared.sessions = tls_sessions_new();
     prepare_loop(&master);
     bool good = start(&master, config, &problems);
     problems_free(&problems);

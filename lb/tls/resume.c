@@ -38,7 +38,7 @@ bool resume_setup(struct tls_context *context, const struct tls_settings *settin
                   struct problems *problems)
 {
     struct resume_rules *rules = &context->resume;
-    rules->lifetime = (int64_t)(settings->session_lifetime_ms / 1000);
+    rules->lifetime = (int64_t)((settings->session_lifetime_ms + 999) / 1000);
     rules->tickets = rules->lifetime > 0 && settings->session_tickets;
     if (rules->tickets && settings->ticket_keys.data &&
         !(rules->file = ticket_set_read(&settings->ticket_keys, place, problems)))

@@ -299,7 +299,7 @@ struct slice tls_session_alpn(const struct tls_session *session)
 
 bool tls_session_resumed(const struct tls_session *session)
 {
-    return wolfSSL_session_reused(session->ssl) == 1;
+    return session->done && wolfSSL_session_reused(session->ssl) == 1;
 }
 
 enum tls_refusal tls_session_refusal(const struct tls_session *session)

@@ -43,7 +43,8 @@ struct tls_settings {
     char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
                      them may still get its own first choice, which is wolfSSL's doing */
     char *alpn;   /* names separated by ',' in order of preference; NULL: none */
-    uint64_t session_lifetime_ms; /* from a client's first handshake; under a second: nothing is resumed */
+    uint64_t session_lifetime_ms; /* from a client's first handshake, rounded up to seconds; 0: nothing is
+                                     resumed */
     bool session_tickets;         /* no: only TLS 1.2 clients resume, by session id */
     struct tls_file ticket_keys;  /* as lb/tls/ticket_keys.h says; optional */
 };
