@@ -24,14 +24,20 @@ static bool forbid_tickets(WOLFSSL_CTX *ctx, const struct tls_settings *settings
            wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
 }
 
+/* Without the second call, a TLS 1.2 client whose ticket is refused gets no other. */
+static bool permit_tickets(WOLFSSL_CTX *ctx, const struct tls_settings *settings)
+{
+    return (settings->max == TLS_1_2 || wolfSSL_CTX_only_dhe_psk(ctx) == 0) &&
+           wolfSSL_CTX_UseSessionTicket(ctx) == WOLFSSL_SUCCESS;
+}
+
 /* The library's own cache knows nothing of policies: it stays off. */
-static bool permit(WOLFSSL_CTX *ctx, const struct tls_settings *settings, int64_t lifetime)
+static bool permit(WOLFSSL_CTX *ctx, int64_t lifetime)
 {
     resume_by_id(ctx);
     return wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_NO_INTERNAL) == WOLFSSL_SUCCESS &&
            wolfSSL_CTX_set_timeout(ctx, (unsigned)lifetime) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_TicketHint(ctx, (int)lifetime) == WOLFSSL_SUCCESS &&
-           (settings->max == TLS_1_2 || wolfSSL_CTX_only_dhe_psk(ctx) == 0);
+           wolfSSL_CTX_set_TicketHint(ctx, (int)lifetime) == WOLFSSL_SUCCESS;
 }
 
 bool resume_setup(struct tls_context *context, const struct tls_settings *settings, struct place place,
@@ -43,9 +49,10 @@ bool resume_setup(struct tls_context *context, const struct tls_settings *settin
     if (rules->tickets && settings->ticket_keys.data &&
         !(rules->file = ticket_set_read(&settings->ticket_keys, place, problems)))
         return false;
-    bool good = rules->lifetime > 0 ? permit(context->ctx, settings, rules->lifetime) : forbid(context->ctx);
-    if (!rules->tickets)
-        good = forbid_tickets(context->ctx, settings) && good;
+    bool good = rules->lifetime > 0 ? permit(context->ctx, rules->lifetime) : forbid(context->ctx);
+    good =
+        (rules->tickets ? permit_tickets(context->ctx, settings) : forbid_tickets(context->ctx, settings)) &&
+        good;
     /* Without this, wolfSSL would seal with keys of its own. */
     good = wolfSSL_CTX_set_TicketEncCb(context->ctx, NULL) == WOLFSSL_SUCCESS && good;
     if (!good)
