@@ -113,6 +113,7 @@ struct script {
     bool hooks[SCRIPT_HOOKS]; /* those that the file defines */
     char *path;               /* as configured */
     char *folder;             /* the script's folder, as configured */
+    uint64_t fingerprint;     /* of what was compiled so far, and of the options */
     char **sources;           /* every file compiled so far, as it is named in error texts */
     size_t source_count;
     char *scratch; /* values of one fact on their way into Lua */
@@ -173,7 +174,8 @@ int library_table_open(lua_State *L);
 
 /* --- load.c --- */
 /* Runs the script's top level. False after adding problems. */
-bool load_run(struct script *script, struct place place, struct problems *problems);
+bool load_run(struct script *script, const struct script_settings *settings, struct place place,
+              struct problems *problems);
 int load_require(lua_State *L);
 /* The registry's keys of the hooks. */
 extern const char load_hook_keys[SCRIPT_HOOKS];

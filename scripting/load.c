@@ -14,8 +14,25 @@ const char *const load_hook_names[SCRIPT_HOOKS] = {
     [HOOK_AUTHORIZE] = "on_authorize", [HOOK_REQUEST] = "on_request", [HOOK_RESPONSE] = "on_response"};
 static const char modules_key = 0;
 
-static void remember(struct script *script, const char *path)
+/* FNV-1a. */
+static void mix(struct script *script, const char *bytes, size_t len)
 {
+    for (size_t i = 0; i < len; i++)
+        script->fingerprint = (script->fingerprint ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+}
+
+static void mix_options(struct script *script, const struct script_settings *settings)
+{
+    for (size_t i = 0; i < settings->option_count; i++) {
+        mix(script, settings->options[i].name, strlen(settings->options[i].name) + 1);
+        mix(script, settings->options[i].value, strlen(settings->options[i].value) + 1);
+    }
+}
+
+static void remember(struct script *script, const char *path, const struct source *source)
+{
+    mix(script, source->bytes, source->len);
+    mix(script, "", 1);
     script->sources = mem_grow(script->sources, (script->source_count + 1) * sizeof(*script->sources));
     script->sources[script->source_count++] = mem_copy(path);
 }
@@ -62,7 +79,7 @@ static void compile_module(lua_State *L, struct script *script)
         luaL_error(L, "require: more than %d files", SOURCES_MAX);
     if (!script_source_read(path, &source, &why))
         luaL_error(L, "require cannot read %s: %s", path, why);
-    remember(script, path);
+    remember(script, path, &source);
     int status = luaL_loadbufferx(L, source.bytes, source.len, chunk, "t");
     free(source.bytes);
     if (status != LUA_OK)
@@ -242,13 +259,15 @@ static bool load_hooks(struct script *script, struct problems *problems)
     return found;
 }
 
-bool load_run(struct script *script, struct place place, struct problems *problems)
+bool load_run(struct script *script, const struct script_settings *settings, struct place place,
+              struct problems *problems)
 {
     struct source source;
     if (!read_script(script, &source, place, problems))
         return false;
     script->folder = source_folder(script->path);
-    remember(script, script->path);
+    mix_options(script, settings);
+    remember(script, script->path, &source);
     bool good = compile_and_run(script, source, place, problems);
     free(source.bytes);
     return good && load_hooks(script, problems);

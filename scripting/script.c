@@ -46,16 +46,22 @@ struct script *script_new(const struct script_settings *settings, const struct s
     script->cpu_us = settings->cpu_ms * 1000;
     script->timeout_us = settings->timeout_ms * 1000;
     script->http = settings->http;
+    script->fingerprint = UINT64_C(0xcbf29ce484222325);
     script->path = mem_copy(settings->path);
     if (!make_state(script, settings))
         problems_add(
             problems, place,
             "script-memory of %llu bytes is too little to start a script and its options: give at least 256k",
             (unsigned long long)settings->memory);
-    else if (load_run(script, place, problems))
+    else if (load_run(script, settings, place, problems))
         return script;
     script_free(script);
     return NULL;
+}
+
+uint64_t script_fingerprint(const struct script *script)
+{
+    return script->fingerprint;
 }
 
 void script_free(struct script *script)

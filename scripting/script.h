@@ -97,6 +97,9 @@ void script_free(struct script *script);
 void script_authorize(struct script *script, const struct script_conn *conn, struct script_outcome *out,
                       struct script_call **call);
 
+/* The same number for the same files and options, another one (but for chance, 1 in 2^64) for others. */
+uint64_t script_fingerprint(const struct script *script);
+
 enum script_hook { HOOK_AUTHORIZE, HOOK_REQUEST, HOOK_RESPONSE };
 bool script_has(const struct script *script, enum script_hook hook);
 

@@ -75,6 +75,10 @@
     X(NO_MEMORY, "no-memory", true, "out of memory")                                                         \
     X(ANSWERED, "answered", false,                                                                           \
       "lb answered the request by itself, as the configuration or the script says")                          \
+    X(REAUTHORIZATION, "reauthorization", true,                                                              \
+      "a reload or a new CRL no longer allows the live connection (reauthorize)")                            \
+    X(CLOSE_ON_EXPIRY, "close-on-expiry", false, "the client's certificate has expired meanwhile")           \
+    X(MAX_AGE, "max-connection-age", false, "the connection has lasted for max-connection-age")              \
     X(SHUTDOWN, "shutdown", false, "lb stopped before the connection ended")
 
 enum reason {

@@ -84,6 +84,9 @@ struct listener {
     struct http_settings http;
     uint64_t timeout_handshake_ms, timeout_idle_ms, timeout_half_closed_ms;
     uint64_t max_connections; /* 0: no limit of its own */
+    uint64_t max_age_ms;      /* of a connection; 0: no limit */
+    bool close_on_expiry;     /* no connection outlives the certificates that it was let in by */
+    bool reauthorize;         /* live connections are judged again when the rules have changed */
     bool log_connections;
     struct listener_state *state; /* set once before the snapshot is published */
 };

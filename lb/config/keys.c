@@ -203,6 +203,20 @@ const struct key keys[] = {
     {SECTION_LISTENER, "max-connections", NUMBER(0, MANY), LISTENER(max_connections), .fallback = "0",
      .flags = KEY_IN_DEFAULTS,
      HELP("Connections of this listener at the same time. 0: no limit of its own.")},
+    {SECTION_LISTENER, "max-connection-age", DURATION(0, 30 * DAY), LISTENER(max_age_ms), .fallback = "0",
+     .flags = KEY_IN_DEFAULTS,
+     HELP(
+         "A connection ends when it has lasted for this long; with `protocol = http` after the requests that "
+         "run then. 0: never.")},
+    {SECTION_LISTENER, "close-on-expiry", .type = VALUE_BOOL, LISTENER(close_on_expiry), .fallback = "no",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("`yes`: a connection is closed when a certificate of the client's chain expires.")},
+    {SECTION_LISTENER, "reauthorize", .type = VALUE_BOOL, LISTENER(reauthorize), .fallback = "no",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("`yes`: when a reload or a changed file has changed CAs, CRLs or script, the live connections are "
+          "judged by the new ones, and those that are no longer allowed are closed. `no`: connections of "
+          "`protocol = tcp` go on as they are, those of `protocol = http` are judged with their next "
+          "request.")},
     {SECTION_LISTENER, "log", .type = VALUE_BOOL, LISTENER(log_connections), .fallback = "yes",
      .flags = KEY_IN_DEFAULTS,
      HELP("`yes`: one line for each connection when it ends, with `protocol = http` for each request. `no`: "

@@ -21,7 +21,8 @@ static void add_decision(struct log_fields *line, const struct conn *conn)
 
 static void add_figures(struct log_fields *line, const struct conn *conn)
 {
-    log_adds(line, "backend", conn->authorized && conn->backend ? conn->backend->name : NULL);
+    log_adds(line, "backend",
+             (conn->authorized || conn->member) && conn->backend ? conn->backend->name : NULL);
     log_adds(line, "server", conn->member ? conn->member->name : NULL);
     log_addu(line, "bytes_in", conn->bytes_in);
     log_addu(line, "bytes_out", conn->bytes_out);

@@ -20,6 +20,11 @@ static const struct listener_metric listener_metrics[] = {
      offsetof(struct listener_state, requests)},
     {"lb_request_retries_total", "Further servers asked for a request.",
      offsetof(struct listener_state, retries)},
+    {"lb_reauthorized_total", "Live connections that were judged again after a change, and kept.",
+     offsetof(struct listener_state, reauthorized)},
+    {"lb_reauthorize_unchecked_total",
+     "Live connections that could not be judged again by a certificate, having shown none.",
+     offsetof(struct listener_state, reauthorize_unchecked)},
     {"lb_denied_total", "Connections of http listeners that on_authorize has denied.",
      offsetof(struct listener_state, denied)},
     {"lb_bytes_in_total", "Bytes from clients, without TLS, of connections that have ended.",
@@ -39,6 +44,11 @@ static void write_listeners(const struct config *config, FILE *out)
                     counted(
                         (const atomic_ullong *)((const char *)config->listeners[j].state + metric->offset)));
     }
+    head(out, "lb_reauthorize_lag_seconds", "gauge",
+         "From the last change of rules to the last live connection that it has closed.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        fprintf(out, "lb_reauthorize_lag_seconds{listener=\"%s\"} %.6f\n", config->listeners[j].name,
+                (double)counted(&config->listeners[j].state->reauthorize_lag_us) / 1e6);
     head(out, "lb_connections_active", "gauge", "Connections that are open now.");
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_connections_active{listener=\"%s\"} %u\n", config->listeners[j].name,

@@ -4,8 +4,9 @@
 
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/lifetime.h"
 #include "lb/proxy/steps.h"
-#include "lb/tls/dryrun.h"
+#include "lb/tls/context.h"
 
 /* wolfSSL reads at most nine certificates of a client; the anchor comes on top. */
 #define CHAIN_MAX 16
@@ -77,6 +78,10 @@ static void proceed(struct conn *conn)
 {
     bool again = conn->authorized;
     conn->authorized = true;
+    if (!lifetime_begin(conn)) {
+        conn_close(conn, REASON_NO_MEMORY);
+        return;
+    }
     conn->overtaken = 0; /* a kept connection is decided once for each reload it lives through */
     if (!again)
         count(&conn->service->listener->state->allowed, 1);
@@ -100,27 +105,17 @@ static void deny(struct conn *conn, enum reason reason, const char *text)
 }
 
 /* Would the newest rules verify what this client has proven? */
-static bool verified_under(const struct conn *conn, const struct tls_settings *settings,
-                           struct tls_failure *failure)
+static bool verified_under(const struct conn *conn, struct service *service, struct tls_failure *failure)
 {
-    struct slice der[CHAIN_MAX];
-    struct problems problems = {0};
-    struct tls_dry_run run;
     size_t count;
     const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
-    if (settings->mode != TLS_MUTUAL && (settings->mode != TLS_MUTUAL_OPTIONAL || count == 0))
+    if (tls_settings_verify_alike(&service->listener->tls, &conn->service->listener->tls))
         return true;
-    if (tls_settings_verify_alike(settings, &conn->service->listener->tls))
-        return true;
-    size_t sent =
-        count > 1 ? count - 1 : count; /* without the anchor, which the new rules must have themselves */
-    for (size_t i = 0; i < sent && i < CHAIN_MAX; i++)
-        der[i] = chain[i].der;
-    bool good = tls_dry_run(settings, der, sent < CHAIN_MAX ? sent : CHAIN_MAX, 0, &problems, &run);
-    *failure = run.failure;
-    tls_dry_run_end(&run);
-    problems_free(&problems);
-    return good;
+    struct tls_context *context = service->contexts ? service_context(service, 0) : NULL;
+    if (context)
+        return tls_context_admits(context, chain, count, failure);
+    *failure = (struct tls_failure){.reason = service->contexts ? REASON_NO_MEMORY : REASON_DENIED};
+    return !service->contexts;
 }
 
 static void move_to(struct conn *conn, struct service *service)
@@ -167,7 +162,7 @@ static void decide_again(struct conn *conn)
         deny(conn, REASON_DENIED, "a reload has made TLS a demand of the listener; this connection has none");
         return;
     }
-    if (conn->client->tls && !verified_under(conn, &service->listener->tls, &failure)) {
+    if (conn->client->tls && !verified_under(conn, service, &failure)) {
         deny(conn, failure.reason, failure.text);
         return;
     }

@@ -7,6 +7,8 @@
 
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/lifetime.h"
+#include "lb/proxy/reauthorize.h"
 #include "lb/proxy/steps.h"
 
 /* How long a refused client may take to read the alert and go. */
@@ -298,6 +300,9 @@ static bool cuts(enum reason reason)
     case REASON_CLIENT_TRUNCATED:
     case REASON_SERVER_RESET:
     case REASON_TLS_FAILED:
+    case REASON_REAUTHORIZATION:
+    case REASON_CLOSE_ON_EXPIRY:
+    case REASON_MAX_AGE:
     case REASON_SHUTDOWN: return true;
     default: return false;
     }
@@ -328,6 +333,8 @@ void conn_close(struct conn *conn, enum reason reason)
     conn->state = CONN_CLOSING;
     wheel_disarm(&conn->thread->wheel, &conn->timer.entry);
     authorize_cancel(conn);
+    reauthorize_forget(conn);
+    lifetime_end(conn);
     http_free(conn);
     conn->thread->ended(conn->thread, conn);
     if (conn->member)

@@ -33,6 +33,7 @@ enum conn_state {
 struct conn;
 struct exchange;
 struct http_thread;
+struct reauthorizer;
 
 /* What the connections of one thread share. */
 struct proxy_thread {
@@ -44,6 +45,7 @@ struct proxy_thread {
     struct conn *first;         /* all of this thread */
     unsigned count;
     struct http_thread *http;
+    struct reauthorizer *reauthorizer;
     void (*ended)(struct proxy_thread *thread,
                   const struct conn *conn); /* once for each, when its outcome is settled */
     void (*exchanged)(struct proxy_thread *thread,
@@ -105,6 +107,8 @@ struct conn {
     struct script_call *call; /* a hook that waits */
     uint64_t wait_ms;         /* until it wants to be resumed */
     struct authorize_facts *facts;
+    struct recheck *recheck;   /* lb/proxy/reauthorize.h; NULL: nothing is to be judged again */
+    struct lifetime *lifetime; /* lb/proxy/lifetime.h; NULL: no limit */
 };
 
 /* One row for each state. */

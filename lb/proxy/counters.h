@@ -19,6 +19,9 @@ struct listener_state {
     atomic_ullong allowed;
     atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
     atomic_ullong ended[REASON_COUNT];
+    atomic_ullong reauthorized;          /* live connections judged again, and kept */
+    atomic_ullong reauthorize_unchecked; /* of those, without any certificate that could be looked at */
+    atomic_ullong reauthorize_lag_us;    /* from the last change to the last close that it has caused */
 
     /* http listeners */
     atomic_ullong requests;

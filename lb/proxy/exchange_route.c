@@ -98,11 +98,7 @@ static bool choose_host(struct exchange *exchange)
 
 static void ask_server(struct exchange *exchange)
 {
-    if (exchange->conn->client->tls && exchange->target.host[0] &&
-        service_misdirected(exchange->service, slice_of(exchange->target.host)))
-        exchange_refuse(exchange, 421, REASON_MISDIRECTED,
-                        "the host belongs to a listener with another TLS policy");
-    else if (!choose_path(exchange) || !choose_host(exchange))
+    if (!choose_path(exchange) || !choose_host(exchange))
         exchange_refuse(exchange, 500, REASON_NO_MEMORY, NULL);
     else
         exchange_server_start(exchange);
@@ -133,8 +129,19 @@ static bool take_server_of_connection(struct exchange *exchange)
     return exchange->server != NULL;
 }
 
+static bool is_misdirected(const struct exchange *exchange)
+{
+    return exchange->conn->client->tls && exchange->target.host[0] &&
+           service_misdirected(exchange->service, slice_of(exchange->target.host));
+}
+
+/* The connection was let in by the rules of one name: no route of another's is looked at on it. */
 void exchange_route(struct exchange *exchange)
 {
+    if (is_misdirected(exchange)) {
+        exchange_refuse(exchange, 421, REASON_MISDIRECTED, "the host belongs to another TLS policy");
+        return;
+    }
     exchange->route = find_route(exchange);
     exchange->backend = default_backend(exchange);
     if (exchange->route && exchange->route->certificate == ROUTE_CERTIFICATE_REQUIRED &&

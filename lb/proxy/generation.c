@@ -187,8 +187,8 @@ struct generation *generation_new(struct config *config, unsigned number, struct
 {
     struct generation *generation = mem_new(sizeof(*generation));
     bool good = true;
-    *generation =
-        (struct generation){.config = config_hold(config), .number = number, .log = log, .alive = alive};
+    *generation = (struct generation){
+        .config = config_hold(config), .number = number, .log = log, .alive = alive, .made_us = clock_us()};
     generation->services = mem_new(config->listener_count * sizeof(*generation->services));
     generation->balancers = mem_new(config->backend_count * sizeof(*generation->balancers));
     atomic_fetch_add(alive, 1);

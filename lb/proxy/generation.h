@@ -29,6 +29,7 @@ struct service {
 struct generation {
     struct config *config;         /* a reference */
     unsigned number;               /* counts snapshots since start, from 1 */
+    uint64_t made_us;              /* clock_us: when it began to be made */
     struct log *log;               /* of the thread that owns it at the moment */
     struct service *services;      /* as config->listeners */
     struct balancer *balancers;    /* as config->backends */

@@ -9,6 +9,7 @@
 #include "lb/base/thread.h"
 #include "lb/net/acceptor.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/reauthorize.h"
 
 /* One listening address of this worker. */
 struct door {
@@ -234,6 +235,7 @@ static void read_publish(struct letter *letter, void *owner)
         generation_move_pool(old, publish->generation, &worker->proxy.http->upstream);
         generation_retire(old);
         http_reloaded(&worker->proxy);
+        reauthorize_begin(&worker->proxy);
     }
     resume_doors(worker);
     free(publish->plans);
@@ -283,6 +285,7 @@ static void read_stop(struct letter *letter, void *owner)
     if (worker->proxy.current)
         generation_drop_pool(worker->proxy.current);
     http_thread_close(&worker->proxy);
+    reauthorizer_close(&worker->proxy);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     mailbox_close(&worker->mailbox);
     net_thread_close(&worker->proxy.net);
@@ -311,7 +314,7 @@ static bool prepare(struct worker *worker)
     struct proxy_thread *proxy = &worker->proxy;
     if (uv_loop_init(&worker->loop) != 0 || mailbox_init(&worker->mailbox, &worker->loop, worker) != 0)
         return false;
-    if (!net_thread_init(&proxy->net, &worker->loop) || !http_thread_init(proxy))
+    if (!net_thread_init(&proxy->net, &worker->loop) || !http_thread_init(proxy) || !reauthorizer_init(proxy))
         return false;
     wheel_init(&proxy->wheel, uv_now(&worker->loop));
     proxy->active = &worker->shared->connections;
@@ -341,6 +344,7 @@ void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
     http_thread_free(&worker->proxy);
+    reauthorizer_free(&worker->proxy);
     net_thread_free(&worker->proxy.net);
     mailbox_free(&worker->mailbox);
     uv_loop_close(&worker->loop);

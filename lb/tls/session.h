@@ -59,8 +59,9 @@ bool tls_session_write(struct tls_session *session, struct slice plain);
 void tls_session_close(struct tls_session *session); /* close_notify, once */
 void tls_session_alert(struct tls_session *session,
                        int alert); /* a fatal alert; nothing can be written after it */
-#define TLS_ALERT_ACCESS_DENIED  49
-#define TLS_ALERT_INTERNAL_ERROR 80
+#define TLS_ALERT_CERTIFICATE_EXPIRED 45
+#define TLS_ALERT_ACCESS_DENIED       49
+#define TLS_ALERT_INTERNAL_ERROR      80
 
 /* TCP ended: mid-record or without close_notify is truncation. */
 bool tls_session_truncated(const struct tls_session *session);

@@ -1,0 +1,213 @@
+"""Which certificate, and which rules, a client gets for the name that it asks for."""
+import re
+import subprocess
+import time
+
+import pytest
+from cryptography import x509
+
+from harness import config
+from harness.client import V12, V13, echoes, refusal, tls
+from harness.origin import echo
+from harness.pki import SERVER
+from harness.ports import free_port
+from harness.product import run_lb
+
+both_versions = pytest.mark.parametrize("version", [V12, V13], ids=["TLSv1.2", "TLSv1.3"])
+
+
+def site(pki, name, *hosts, key="ec"):
+    return pki.issue(name, pki["server-root"], key=key, usage=(SERVER,), san=[x509.DNSName(host) for host in hosts])
+
+
+def pair(identity):
+    return f"{identity.chain} {identity.key}"
+
+
+@pytest.fixture(scope="session")
+def sites(pki):
+    return {"a": site(pki, "site-a", "a.test", "also-a.test"), "b": site(pki, "site-b", "b.test"),
+            "wild": site(pki, "site-wild", "*.wild.test"), "exact": site(pki, "site-exact", "exact.wild.test"),
+            "a-rsa": site(pki, "site-a-rsa", "a.test", key="rsa2048"),
+            "a-ed": site(pki, "site-a-ed", "a.test", key="ed25519")}
+
+
+def served(port, name, options=()):
+    """The common name of the certificate that a client gets which asks for that name."""
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options,
+               *(["-servername", name] if name else ["-noservername"])]
+    out = subprocess.run(command, input="", capture_output=True, text=True, timeout=30).stdout
+    found = re.search(r"^subject=.*CN ?= ?(\S+)", out, re.M)
+    return found and found.group(1)
+
+
+@pytest.fixture
+def serve(lb, origin, sites):
+    def start(*names, extra="", **keys):
+        port = free_port()
+        keys = {"tls": "one-way", "certificate": [pair(sites[name]) for name in names], "backend": "app", **keys}
+        lb.start(config.listener("main", port, **keys) + config.backend("app", origin(echo)) + extra)
+        return port
+    return start
+
+
+# ---- the certificate
+
+
+def test_a_name_that_no_certificate_has_is_refused_with_strict_sni(serve, lb):
+    port = serve("a", "b", strict_sni="yes")
+    for name in ("c.test", None, "x.a.test"):
+        out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}",
+                              *(["-servername", name] if name else ["-noservername"])],
+                             input="", capture_output=True, text=True, timeout=30)
+        assert "unrecognized name" in out.stderr and "subject=" not in out.stdout
+    lb.wait_connections(3, reason="name-unknown")
+    assert served(port, "b.test") == "site-b"
+
+
+@pytest.mark.parametrize("asked, got", [
+    ("a.test", "site-a"), ("also-a.test", "site-a"), ("b.test", "site-b"), ("A.TEST", "site-a"),
+    ("exact.wild.test", "site-exact"), ("other.wild.test", "site-wild"), ("two.other.wild.test", "site-a"),
+    ("wild.test", "site-a"), ("unknown.test", "site-a"), (None, "site-a")])
+def test_exact_names_come_before_wildcards_and_the_first_certificate_is_for_the_rest(serve, asked, got):
+    assert served(serve("a", "b", "wild", "exact"), asked) == got
+
+
+@pytest.mark.parametrize("options, got", [
+    (("-sigalgs", "ECDSA+SHA256"), "site-a"), (("-sigalgs", "RSA-PSS+SHA256:RSA+SHA256"), "site-a-rsa"),
+    (("-sigalgs", "ed25519"), "site-a-ed"), (("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"), "site-a-rsa"),
+    (("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"), "site-a"), ((), "site-a")])
+def test_of_several_keys_for_a_name_the_client_gets_the_one_that_it_can_use(serve, options, got):
+    port = serve("a-rsa", "a", "a-ed")
+    assert served(port, "a.test", options) == got
+
+
+def test_a_client_without_a_name_gets_the_kind_of_key_that_it_can_use_too(serve):
+    port = serve("a", "a-rsa")
+    assert served(port, None, ("-sigalgs", "RSA-PSS+SHA256:RSA+SHA256")) == "site-a-rsa"
+
+
+def test_a_folder_stands_for_the_certificates_in_it(lb, origin, sites, tmp_path):
+    for name, key_inside in (("a", True), ("b", False)):
+        text = sites[name].chain.read_text() + (sites[name].key.read_text() if key_inside else "")
+        (tmp_path / f"{name}.pem").write_text(text)
+        if not key_inside:
+            (tmp_path / f"{name}.key").write_text(sites[name].key.read_text())
+    (tmp_path / "notes.txt").write_text("no certificate")
+    port = free_port()
+    lb.start(config.listener("main", port, tls="one-way", certificate=f"{tmp_path}/", backend="app") +
+             config.backend("app", origin(echo)))
+    assert [served(port, name) for name in ("a.test", "b.test")] == ["site-a", "site-b"]
+
+
+def test_a_thousand_certificates_load_in_little_time_and_each_is_served(lb, origin, pki, tmp_path):
+    signer = pki["server-root"]
+    for number in range(1000):
+        one = pki.issue(f"many-{number}", signer, usage=(SERVER,), san=[x509.DNSName(f"n{number}.many.test")])
+        (tmp_path / f"{number:04}.pem").write_text(one.chain.read_text() + one.key.read_text())
+    port = free_port()
+    text = config.listener("main", port, tls="one-way", certificate=tmp_path, backend="app") + \
+        config.backend("app", origin(echo))
+    (tmp_path / "lb.ini").write_text(text)
+    before = time.monotonic()
+    assert run_lb("check", "-f", tmp_path / "lb.ini").returncode == 0
+    print(f"lb check with 1000 certificates: {time.monotonic() - before:.2f} s")
+    lb.start(text)
+    assert [served(port, f"n{number}.many.test") for number in (0, 17, 999)] == ["many-0", "many-17", "many-999"]
+
+
+# ---- the rules
+
+
+@pytest.fixture
+def guarded(serve, pki):
+    """One-way for a.test, mutual for b.test, and another CA for exact.wild.test."""
+    def start(**keys):
+        extra = config.section("certificate b.test", tls="mutual", client_ca=pki.client_ca, client_crl=pki.crl)
+        extra += config.section("certificate exact.wild.test", tls="mutual", client_ca=pki["other-root"].leaf)
+        return serve("a", "b", "wild", "exact", extra=extra, **keys)
+    return start
+
+
+@both_versions
+def test_a_name_with_rules_of_its_own_demands_a_certificate(guarded, pki, version, lb):
+    port = guarded()
+    for identity in (None, "wrong-ca", "revoked"):
+        assert refusal(pki, port, identity, version=version, name="b.test")
+    lb.wait_connection(reason="certificate-revoked")
+    assert echoes(pki, port, "good", version=version, name="b.test")
+    assert echoes(pki, port, version=version, name="a.test")
+
+
+@both_versions
+def test_each_name_trusts_its_own_ca_only(guarded, pki, version):
+    port = guarded()
+    assert refusal(pki, port, "good", version=version, name="exact.wild.test")
+    assert refusal(pki, port, "wrong-ca", version=version, name="b.test")
+    assert echoes(pki, port, "wrong-ca", version=version, name="exact.wild.test")
+
+
+@pytest.mark.parametrize("asked", ["b.test", "B.TEST"])
+def test_a_name_in_any_spelling_meets_its_rules(guarded, pki, asked):
+    assert refusal(pki, guarded(), None, name=asked)
+
+
+def test_a_script_of_a_name_decides_about_that_name_only(serve, pki, lb):
+    script = lb.file("deny.lua", "function on_authorize(conn) return lb.deny('not ' .. lb.options.what) end")
+    port = serve("a", "b", extra=config.section("certificate b.test", script=script, **{"option.what": "here"}))
+    assert refusal(pki, port, name="b.test").alert == 49
+    assert lb.wait_connection(reason="denied")["text"] == "not here"
+    assert echoes(pki, port, name="a.test")
+
+
+def test_after_a_reload_a_name_meets_its_new_rules(serve, pki, lb):
+    port = serve("a", "b")
+    assert echoes(pki, port, name="b.test")
+    text = lb.ini.read_text().split("\n\n", 1)[1]
+    lb.reload(text + config.section("certificate b.test", tls="mutual", client_ca=pki.client_ca))
+    assert refusal(pki, port, name="b.test")
+    assert echoes(pki, port, "good", name="b.test")
+
+
+# ---- the same over HTTP: a host belongs to the rules of its name
+
+
+def get(sock, host):
+    sock.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(4096)
+    return int(head.split()[1]), head
+
+
+@pytest.fixture
+def web(lb, sites, pki):
+    port = free_port()
+    lb.start(config.listener("main", port, protocol="http", tls="one-way", alpn="http/1.1", route="-> respond=200:hello",
+                             certificate=[pair(sites[name]) for name in ("a", "b", "wild")]) +
+             config.section("certificate b.test", tls="mutual", client_ca=pki.client_ca))
+    return port
+
+
+def test_a_host_with_stricter_rules_is_misdirected_on_a_connection_without_a_certificate(web, pki, lb):
+    for host in ("b.test", "B.test", "b.test.", "b.test:443"):
+        with tls(pki, web, name="a.test") as sock:
+            assert get(sock, host)[0] == 421
+    with tls(pki, web, name="unknown.test") as sock:
+        assert get(sock, "b.test")[0] == 421
+
+
+def test_a_host_with_other_rules_is_misdirected_on_a_mutual_connection_too(web, pki):
+    with tls(pki, web, "good", name="b.test") as sock:
+        assert get(sock, "a.test")[0] == 421
+
+
+def test_hosts_of_the_same_rules_share_a_connection(web, pki):
+    with tls(pki, web, name="a.test") as sock:
+        for host in ("a.test", "x.wild.test", "also-a.test"):
+            status, head = get(sock, host)
+            assert status == 200
+            while not head.endswith(b"hello"):
+                head += sock.recv(100)
+    with tls(pki, web, "good", name="b.test") as sock:
+        assert get(sock, "b.test")[0] == 200
