@@ -9,9 +9,14 @@
 #define PARTS   16u
 #define BUCKETS 2048u /* of one part */
 
+/* A place in the order of last use, which is a ring through the part. */
+struct place_in_use {
+    struct place_in_use *newer, *older;
+};
+
 struct entry {
-    struct entry *next;          /* in its bucket */
-    struct entry *newer, *older; /* by last use, in a ring through the part */
+    struct place_in_use use; /* first: a place of a part's ring is an entry, but for its ends */
+    struct entry *next;      /* in its bucket */
     unsigned char key[STORE_KEY_LEN];
     size_t len;
     char value[];
@@ -20,7 +25,7 @@ struct entry {
 struct part {
     pthread_mutex_t mutex;
     struct entry **buckets;
-    struct entry ends; /* ends.older is the newest, ends.newer the oldest */
+    struct place_in_use ends; /* ends.older is the newest, ends.newer the oldest */
     size_t bytes, most;
 };
 
@@ -47,16 +52,16 @@ static size_t cost(const struct entry *entry)
 
 static void unlink_use(struct entry *entry)
 {
-    entry->newer->older = entry->older;
-    entry->older->newer = entry->newer;
+    entry->use.newer->older = entry->use.older;
+    entry->use.older->newer = entry->use.newer;
 }
 
 static void make_newest(struct part *part, struct entry *entry)
 {
-    entry->newer = &part->ends;
-    entry->older = part->ends.older;
-    part->ends.older->newer = entry;
-    part->ends.older = entry;
+    entry->use.newer = &part->ends;
+    entry->use.older = part->ends.older;
+    part->ends.older->newer = &entry->use;
+    part->ends.older = &entry->use;
 }
 
 static void drop(struct part *part, struct entry *entry)
@@ -69,6 +74,12 @@ static void drop(struct part *part, struct entry *entry)
     part->bytes -= cost(entry);
     explicit_bzero(entry->value, entry->len);
     free(entry);
+}
+
+/* Of a part that is not empty. */
+static struct entry *oldest(struct part *part)
+{
+    return (struct entry *)part->ends.newer;
 }
 
 static struct entry *find(struct part *part, const unsigned char *key)
@@ -85,7 +96,7 @@ static void insert(struct part *part, struct entry *entry)
     if (old)
         drop(part, old);
     while (part->bytes + cost(entry) > part->most)
-        drop(part, part->ends.newer);
+        drop(part, oldest(part));
     entry->next = *bucket;
     *bucket = entry;
     make_newest(part, entry);
@@ -115,7 +126,7 @@ void session_store_free(struct session_store *store)
     for (size_t i = 0; i < PARTS; i++) {
         struct part *part = &store->parts[i];
         while (part->ends.newer != &part->ends)
-            drop(part, part->ends.newer);
+            drop(part, oldest(part));
         pthread_mutex_destroy(&part->mutex);
         free(part->buckets);
     }
