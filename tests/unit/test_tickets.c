@@ -352,6 +352,21 @@ static void a_bad_offer_before_a_good_one_leaves_it_to_the_good_one(void **state
     resume_end(&session);
 }
 
+static void nobody_is_none_where_a_certificate_is_demanded(void **state)
+{
+    (void)state;
+    struct tls_context context = {.mode = TLS_MUTUAL, .at = NOON, .resume = {.lifetime = 3600}};
+    struct tls_session session = {.context = &context, .resumption = calloc(1, sizeof(struct resumption))};
+    struct proof nobody = {.first = NOON};
+    static const unsigned char one[32] = {1};
+    assert_false(resume_admit(&session, &nobody, one));
+    assert_int_equal(session.refusal, TLS_REFUSED_CERTIFICATE);
+    assert_false(session.resumption->opened);
+    context.mode = TLS_MUTUAL_OPTIONAL;
+    assert_true(resume_admit(&session, &nobody, one));
+    resume_end(&session);
+}
+
 /* ---- sealing ---- */
 
 struct sealed {
@@ -447,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_malformed_proof_is_refused),
         cmocka_unit_test(of_two_good_offers_only_the_first_counts),
         cmocka_unit_test(a_bad_offer_before_a_good_one_leaves_it_to_the_good_one),
+        cmocka_unit_test(nobody_is_none_where_a_certificate_is_demanded),
         cmocka_unit_test(a_ticket_opens_only_for_what_it_is_bound_to),
         cmocka_unit_test(a_proof_that_does_not_fit_is_not_sealed),
     };

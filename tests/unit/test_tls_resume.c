@@ -153,6 +153,12 @@ static void a_session_without_certificate_opens_no_listener_that_demands_one(voi
         client.session = nobody.session;
         expect_full(look(&mutual, client), 2);
         SSL_SESSION_free(nobody.session);
+        client.session = NULL;
+        client.session = first_session(&optional, client);
+        struct seen seen = look(&mutual, client);
+        expect_full(seen, 2);
+        assert_int_equal(seen.refusal, TLS_REFUSED_BOND);
+        SSL_SESSION_free(client.session);
     }
     server_stop(&optional);
     server_stop(&mutual);
@@ -226,7 +232,32 @@ static void a_ticket_of_one_version_is_none_of_another(void **state)
     tls_sessions_free(sessions);
 }
 
-/* A server asks its keeper of sessions also for 1.3 keys whose name has the length of an id. */
+/* The session with 32 bytes in place of its ticket: lengths are in two bytes before, in one after. */
+static SSL_SESSION *with_short_ticket(SSL_SESSION *host, const unsigned char bytes[32])
+{
+    const unsigned char *ticket;
+    size_t ticket_len;
+    unsigned char *der = NULL;
+    SSL_SESSION_get0_ticket(host, &ticket, &ticket_len);
+    size_t len = (size_t)i2d_SSL_SESSION(host, &der);
+    unsigned char *at = memmem(der, len, ticket, ticket_len);
+    assert_non_null(at);
+    assert_true(der[1] == 0x82 && at[-8] == 0xaa && at[-7] == 0x82 && at[-4] == 0x04 && at[-3] == 0x82);
+    unsigned char *rest = at + ticket_len;
+    memcpy(at - 8, "\xaa\x22\x04\x20", 4);
+    memcpy(at - 4, bytes, 32);
+    memmove(at + 28, rest, (size_t)(der + len - rest));
+    len -= ticket_len + 4 - 32;
+    der[2] = (unsigned char)((len - 4) >> 8);
+    der[3] = (unsigned char)(len - 4);
+    const unsigned char *from = der;
+    SSL_SESSION *made = d2i_SSL_SESSION(NULL, &from, (long)len);
+    assert_non_null(made);
+    OPENSSL_free(der);
+    return made;
+}
+
+/* wolfSSL asks for sessions by id also for 1.3 keys whose name has the length of an id. */
 static void an_id_of_1_2_is_no_key_of_1_3(void **state)
 {
     struct world *world = *state;
@@ -238,19 +269,17 @@ static void an_id_of_1_2_is_no_key_of_1_3(void **state)
     id.session = first_session(&server, id);
     SSL_SESSION *own = first_session(&server, recent);
     unsigned len;
-    const unsigned char *bytes = SSL_SESSION_get_id(id.session, &len), *ticket;
-    size_t ticket_len;
-    unsigned char *der = NULL;
+    const unsigned char *bytes = SSL_SESSION_get_id(id.session, &len);
     assert_int_equal(len, 32);
-    SSL_SESSION_get0_ticket(own, &ticket, &ticket_len);
-    int der_len = i2d_SSL_SESSION(own, &der);
-    unsigned char *at = memmem(der, (size_t)der_len, ticket, ticket_len);
-    assert_non_null(at);
-    memcpy(at, bytes, 32);
-    const unsigned char *from = der;
-    recent.session = d2i_SSL_SESSION(NULL, &from, der_len);
-    expect_full(look(&server, recent), 2);
-    OPENSSL_free(der);
+    recent.session = with_short_ticket(own, bytes);
+    struct seen seen = look(&server, recent);
+    expect_full(seen, 2);
+    assert_int_equal(seen.refusal, TLS_REFUSED_NONE);
+    SSL_SESSION_free(recent.session);
+    recent.session = with_short_ticket(own, (const unsigned char *)"an id that nobody has ever made.");
+    seen = look(&server, recent);
+    expect_full(seen, 2);
+    assert_int_equal(seen.refusal, TLS_REFUSED_NONE); /* it was not even looked for */
     SSL_SESSION_free(own);
     SSL_SESSION_free(recent.session);
     SSL_SESSION_free(id.session);
@@ -477,6 +506,24 @@ static void whose_ca_was_removed_since_is_refused(void **state)
     struct world *world = *state;
     expect_refused_later((struct client_spec){.leaf = &world->client}, settings_for(world, &world->root),
                          settings_for(world, &world->other_root), 0, REASON_CERTIFICATE_UNKNOWN_CA, 48);
+}
+
+/* Nothing but the signature tells the one CA from the other. */
+static void whose_ca_has_another_key_since_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct pki_spec spec = {.cn = "CA",
+                            .basic = "critical,CA:TRUE",
+                            .usage = PKI_CA_USAGE,
+                            .no_key_ids = true};
+    struct pki_cert before = pki_make(spec), after = pki_make(spec);
+    struct pki_cert leaf = pki_make(
+        (struct pki_spec){.cn = "client", .issuer = &before, .purpose = "clientAuth", .no_key_ids = true});
+    expect_refused_later((struct client_spec){.leaf = &leaf}, settings_for(world, &before),
+                         settings_for(world, &after), 0, REASON_CERTIFICATE_CHAIN_BROKEN, 42);
+    pki_free(&before);
+    pki_free(&after);
+    pki_free(&leaf);
 }
 
 static void whose_chain_is_too_deep_since_is_refused(void **state)
@@ -739,6 +786,7 @@ int main(void)
         cmocka_unit_test(who_was_revoked_since_is_refused),
         cmocka_unit_test(who_has_expired_since_is_refused),
         cmocka_unit_test(whose_ca_was_removed_since_is_refused),
+        cmocka_unit_test(whose_ca_has_another_key_since_is_refused),
         cmocka_unit_test(whose_chain_is_too_deep_since_is_refused),
         cmocka_unit_test(an_identity_that_was_opened_in_vain_is_nobodys),
         cmocka_unit_test(who_comes_back_has_his_certificate_back),
