@@ -1,6 +1,7 @@
 /* Compiling: the script itself and what it requires. */
+#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "lb/base/memory.h"
 #include "scripting/internal.h"
@@ -29,59 +30,79 @@ static void mix_options(struct script *script, const struct script_settings *set
     }
 }
 
-static void remember(struct script *script, const char *path, const struct source *source)
+static void remember(struct script *script, const char *path, struct slice bytes)
 {
-    mix(script, source->bytes, source->len);
+    mix(script, bytes.data, bytes.len);
     mix(script, "", 1);
     script->sources = mem_grow(script->sources, (script->source_count + 1) * sizeof(*script->sources));
     script->sources[script->source_count++] = mem_copy(path);
 }
 
+/* What was read, and whether it must be freed. */
+struct bytes {
+    struct slice text;
+    bool owned;
+};
+
+static bool read_file(struct script *script, const char *path, const char *folder, struct bytes *out,
+                      const char **why)
+{
+    const struct script_host *host = &script->host;
+    out->owned = !host->read;
+    return host->read ? host->read(host->context, path, folder, &out->text, why)
+                      : script_file_read(path, folder, &out->text, why);
+}
+
+static void release(struct bytes *bytes)
+{
+    if (bytes->owned)
+        free((char *)bytes->text.data);
+}
+
 /* --- require --- */
 
-/* Pushes FOLDER/a/b.lua for the name "a.b" at index 1; false (and nothing pushed) if there is no such file.
- * Raises for a file that a symbolic link leads to from outside. */
-static bool push_file(lua_State *L, const char *folder)
+/* Reads FOLDER/a/b.lua for the name "a.b" at index 1, and pushes its path behind a '@', as Lua names chunks;
+ * false (and nothing pushed) if there is no such file. Raises for one that cannot be read, or that a symbolic
+ * link leads to from outside. */
+static bool push_file(lua_State *L, struct script *script, const char *folder, struct bytes *bytes)
 {
-    lua_pushfstring(L, "%s/", folder);
+    const char *why;
+    lua_pushfstring(L, "@%s/", folder);
     luaL_gsub(L, lua_tostring(L, 1), ".", "/");
     lua_pushliteral(L, ".lua");
     lua_concat(L, 3);
-    const char *path = lua_tostring(L, -1);
-    bool below = source_below(path, folder);
-    if (!below && access(path, F_OK) == 0)
-        luaL_error(L, "require refuses %s: a symbolic link leads out of %s", path, folder);
-    if (!below)
-        lua_pop(L, 1);
-    return below;
+    const char *path = lua_tostring(L, -1) + 1;
+    if (read_file(script, path, folder, bytes, &why))
+        return true;
+    if (why)
+        luaL_error(L, "require cannot read %s: %s", path, why);
+    lua_pop(L, 1);
+    return false;
 }
 
-/* Leaves the path of the module on the stack. */
-static const char *find_module(lua_State *L, struct script *script)
+/* Likewise, in the folders where modules may lie. */
+static void find_module(lua_State *L, struct script *script, struct bytes *bytes)
 {
     const char *name = lua_tostring(L, 1);
     if (!source_name_valid(name))
         luaL_error(L, "require \"%s\": write letters, digits, _ and -, and a dot between folder and name",
                    name);
-    if (!push_file(L, script->folder) && !push_file(L, LIBRARY_FOLDER))
-        luaL_error(L, "require \"%s\": there is no such file below %s or below %s", name, script->folder,
-                   LIBRARY_FOLDER);
-    return lua_tostring(L, -1);
-}
-
-/* Pushes the compiled module, whose path is on the top. */
-static void compile_module(lua_State *L, struct script *script)
-{
-    const char *path = lua_tostring(L, -1), *why;
-    const char *chunk = lua_pushfstring(L, "@%s", path);
-    struct source source;
     if (script->source_count >= SOURCES_MAX)
         luaL_error(L, "require: more than %d files", SOURCES_MAX);
-    if (!script_source_read(path, &source, &why))
-        luaL_error(L, "require cannot read %s: %s", path, why);
-    remember(script, path, &source);
-    int status = luaL_loadbufferx(L, source.bytes, source.len, chunk, "t");
-    free(source.bytes);
+    if (!push_file(L, script, script->folder, bytes) && !push_file(L, script, LIBRARY_FOLDER, bytes))
+        luaL_error(L, "require \"%s\": there is no such file below %s or below %s", name, script->folder,
+                   LIBRARY_FOLDER);
+}
+
+/* Pushes the compiled module. */
+static void push_module(lua_State *L, struct script *script)
+{
+    struct bytes bytes;
+    find_module(L, script, &bytes);
+    const char *chunk = lua_tostring(L, -1); /* nothing may raise until the bytes are released */
+    remember(script, chunk + 1, bytes.text);
+    int status = luaL_loadbufferx(L, bytes.text.data, bytes.text.len, chunk, "t");
+    release(&bytes);
     if (status != LUA_OK)
         lua_error(L);
 }
@@ -100,8 +121,7 @@ int load_require(lua_State *L)
     if (!script->running || !script->running->loading)
         return luaL_error(L, "require \"%s\": only while the script is loaded, put it outside the hooks",
                           lua_tostring(L, 1));
-    find_module(L, script);
-    compile_module(L, script);
+    push_module(L, script);
     lua_pushvalue(L, 1);
     lua_pushlightuserdata(L, script);
     lua_rawset(L, 2);
@@ -119,7 +139,7 @@ int load_require(lua_State *L)
 
 struct loading {
     struct script_call *call;
-    struct source source;
+    struct slice source;
     int status;
 };
 
@@ -138,7 +158,7 @@ static int compile(lua_State *L)
     limits_watch(thread);
     lua_pushfstring(L, "@%s", call->script->path);
     loading->status =
-        luaL_loadbufferx(L, loading->source.bytes, loading->source.len, lua_tostring(L, -1), "t");
+        luaL_loadbufferx(L, loading->source.data, loading->source.len, lua_tostring(L, -1), "t");
     lua_xmove(L, thread, 1);
     return 0;
 }
@@ -201,7 +221,7 @@ static bool run_top_level(struct loading *loading, struct place place, struct pr
     return false;
 }
 
-static bool compile_and_run(struct script *script, struct source source, struct place place,
+static bool compile_and_run(struct script *script, struct slice source, struct place place,
                             struct problems *problems)
 {
     struct loading loading = {.call = call_new(script, NULL), .source = source};
@@ -221,14 +241,15 @@ static bool compile_and_run(struct script *script, struct source source, struct 
     return good;
 }
 
-static bool read_script(struct script *script, struct source *source, struct place place,
+static bool read_script(struct script *script, struct bytes *bytes, struct place place,
                         struct problems *problems)
 {
     const char *why;
-    if (script_source_read(script->path, source, &why))
+    if (read_file(script, script->path, NULL, bytes, &why))
         return true;
     char *absolute = source_absolute(script->path);
-    problems_add(problems, place, "script %s cannot be read: %s (tried %s)", script->path, why, absolute);
+    problems_add(problems, place, "script %s cannot be read: %s (tried %s)", script->path,
+                 why ? why : strerror(ENOENT), absolute);
     free(absolute);
     return false;
 }
@@ -262,13 +283,13 @@ static bool load_hooks(struct script *script, struct problems *problems)
 bool load_run(struct script *script, const struct script_settings *settings, struct place place,
               struct problems *problems)
 {
-    struct source source;
-    if (!read_script(script, &source, place, problems))
+    struct bytes bytes;
+    if (!read_script(script, &bytes, place, problems))
         return false;
     script->folder = source_folder(script->path);
     mix_options(script, settings);
-    remember(script, script->path, &source);
-    bool good = compile_and_run(script, source, place, problems);
-    free(source.bytes);
+    remember(script, script->path, bytes.text);
+    bool good = compile_and_run(script, bytes.text, place, problems);
+    release(&bytes);
     return good && load_hooks(script, problems);
 }

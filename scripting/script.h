@@ -40,6 +40,9 @@ struct script_host {
     /* Counts one for `key` and answers whether that is within `limit` in any `window_ms`, over all threads,
      * scripts of this listener and reloads. NULL: lb.rate_limit is an error. */
     bool (*rate)(void *context, struct slice key, unsigned limit, uint64_t window_ms);
+    /* Only during script_new: the bytes of the script or of a file that it requires, which stay until
+     * script_new returns. Else as script_file_read, which NULL stands for. */
+    bool (*read)(void *context, const char *path, const char *folder, struct slice *bytes, const char **why);
     const char *version; /* lb.version; copied; NULL reads as "" */
 };
 
@@ -82,6 +85,11 @@ struct script_outcome {
 
 struct script;
 struct script_call; /* a hook that waits */
+
+/* Reads a file of a script; bytes->data, with a NUL behind it, is the caller's to free. False: *why (constant
+ * text or strerror's) says why not, NULL: there is no such file. With all symbolic links followed it must lie
+ * below `folder`; NULL: anywhere. */
+bool script_file_read(const char *path, const char *folder, struct slice *bytes, const char **why);
 
 /* Reads, compiles and runs the file's top level (under the same limits); NULL after adding problems with file
  * and line. A script that defines no hook is a problem. `host` is copied. lb.options.NAME is a string-like

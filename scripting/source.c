@@ -10,6 +10,13 @@
 #include <unistd.h>
 
 #include "lb/base/memory.h"
+#include "scripting/script.h"
+
+/* A file on its way into memory. */
+struct source {
+    char *bytes;
+    size_t len;
+};
 
 static bool read_all(int fd, struct source *out, const char **why)
 {
@@ -42,18 +49,49 @@ static bool read_open(int fd, struct source *out, const char **why)
     if (read_all(fd, out, why))
         return true;
     free(out->bytes);
+    out->bytes = NULL;
     return false;
 }
 
-bool script_source_read(const char *path, struct source *out, const char **why)
+static bool read_file(const char *path, struct source *out, const char **why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block the load */
     if (fd < 0) {
-        *why = strerror(errno);
+        *why = errno == ENOENT || errno == ENOTDIR ? NULL : strerror(errno);
         return false;
     }
     bool good = read_open(fd, out, why);
     close(fd);
+    return good;
+}
+
+static bool is_below(const char *file, const char *folder)
+{
+    char root[PATH_MAX];
+    if (!realpath(folder, root))
+        return false;
+    size_t len = strlen(root);
+    return strncmp(file, root, len) == 0 && (file[len] == '/' || root[len - 1] == '/');
+}
+
+bool script_file_read(const char *path, const char *folder, struct slice *bytes, const char **why)
+{
+    char file[PATH_MAX];
+    struct source source = {0};
+    *why = NULL;
+    if (folder && !realpath(path, file))
+        return false;
+    if (folder && !is_below(file, folder)) {
+        *why = "a symbolic link leads out of its folder";
+        return false;
+    }
+    /* What was looked at is what is opened: a link that is swapped in between leads nowhere else. */
+    bool good = read_file(folder ? file : path, &source, why);
+    if (good) {
+        source.bytes = mem_grow(source.bytes, source.len + 1); /* what was not needed of it goes back */
+        source.bytes[source.len] = '\0';
+    }
+    *bytes = slice_make(source.bytes, good ? source.len : 0);
     return good;
 }
 
@@ -71,15 +109,6 @@ char *source_absolute(const char *path)
     if (path[0] == '/' || !getcwd(cwd, sizeof(cwd)))
         return mem_copy(path);
     return mem_printf("%s/%s", cwd, path);
-}
-
-bool source_below(const char *path, const char *folder)
-{
-    char file[PATH_MAX], root[PATH_MAX];
-    if (!realpath(path, file) || !realpath(folder, root))
-        return false;
-    size_t len = strlen(root);
-    return strncmp(file, root, len) == 0 && (file[len] == '/' || root[len - 1] == '/');
 }
 
 bool source_name_valid(const char *name)

@@ -7,22 +7,11 @@
 
 #define SOURCE_MAX (1u << 20) /* bytes of one file */
 
-struct source {
-    char *bytes; /* owned by the caller */
-    size_t len;
-};
-
-/* Reads a regular file. False: *why says what failed (constant text or strerror's). */
-bool script_source_read(const char *path, struct source *out, const char **why);
-
 /* The folder of a path, "." if it names none; owned by the caller. */
 char *source_folder(const char *path);
 
 /* `path` made absolute, for messages; owned by the caller. */
 char *source_absolute(const char *path);
-
-/* Is the file below the folder, with all symbolic links followed? */
-bool source_below(const char *path, const char *folder);
 
 /* Is a name for require: letters, digits, '_' and '-' in parts separated by single dots? */
 bool source_name_valid(const char *name);

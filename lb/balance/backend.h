@@ -12,6 +12,8 @@
 
 enum health_kind { HEALTH_OFF, HEALTH_TCP };
 
+enum send_proxy { SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2 };
+
 struct health_settings {
     enum health_kind kind;
     uint64_t interval_ms, timeout_ms;
@@ -37,7 +39,9 @@ struct backend {
     size_t member_count; /* at most BACKEND_MEMBERS_MAX */
     struct health_settings health;
     uint64_t timeout_connect_ms;
-    unsigned retries; /* further servers to try after a failed connect */
+    unsigned retries;            /* further servers to try after a failed connect */
+    enum send_proxy send_proxy;  /* what a connection to a server begins with */
+    bool send_proxy_certificate; /* the client's certificate is in it; with v2 only */
 
     /* For requests of http listeners. */
     bool h2;                    /* HTTP/2 with prior knowledge; else HTTP/1.1 */

@@ -28,6 +28,7 @@ struct server {
     atomic_ullong requests; /* sent to the server */
     atomic_ullong reused;   /* over a connection that had served before */
     atomic_uint idle;       /* connections kept for the next request */
+    atomic_ullong handshakes_full, handshakes_resumed, handshakes_failed; /* of TLS with the server */
 };
 
 /* All servers of the process. Master thread only. */

@@ -16,7 +16,8 @@
     X(CLIENT_TRUNCATED, "client-truncated", false,                                                           \
       "the client ended TCP without close_notify in mid-record")                                             \
     X(SERVER_RESET, "server-reset", false, "the server reset the connection")                                \
-    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true, "no complete TLS handshake within timeout-handshake")    \
+    X(TIMEOUT_HANDSHAKE, "timeout-handshake", true,                                                          \
+      "no complete PROXY header or TLS handshake within timeout-handshake")                                  \
     X(TIMEOUT_CONNECT, "timeout-connect", true, "no server accepted within timeout-connect")                 \
     X(TIMEOUT_FIRST_BYTE, "timeout-first-byte", false,                                                       \
       "no byte of a first request within timeout-first-byte")                                                \
@@ -26,6 +27,8 @@
     X(TIMEOUT_SERVER, "timeout-server", true, "the server sent nothing for timeout-server")                  \
     X(TIMEOUT_IDLE, "timeout-idle", false, "no byte in either direction for timeout-idle")                   \
     X(TIMEOUT_HALF_CLOSED, "timeout-half-closed", false, "one side had ended, the other sent nothing more")  \
+    X(PROXY_HEADER_INVALID, "proxy-header-invalid", true,                                                    \
+      "a peer of trusted-proxies did not begin with a whole and valid PROXY header")                         \
     X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
     X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
@@ -61,6 +64,9 @@
     X(SCRIPT_MEMORY, "script-memory", true, "the script used more memory than script-memory")                \
     X(NO_SERVER, "no-server", true, "all servers of the backend are down or full")                           \
     X(CONNECT_FAILED, "connect-failed", true, "each server tried refused the connection")                    \
+    X(SERVER_TLS_FAILED, "server-tls-failed", true, "no TLS handshake with a server came about")             \
+    X(SERVER_CERTIFICATE, "server-certificate", true, "a server did not prove by its certificate who it is") \
+    X(SERVER_TRUNCATED, "server-truncated", false, "the server ended TCP without close_notify")              \
     X(REQUEST_INVALID, "request-invalid", true, "the request breaks the rules of HTTP")                      \
     X(URI_TOO_LONG, "uri-too-long", true, "the request's target exceeds max-uri")                            \
     X(HEADERS_TOO_LARGE, "headers-too-large", true, "a head exceeds max-header-bytes or max-headers")        \

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "lb/base/memory.h"
+#include "lb/config/archive.h"
+#include "lb/config/backend_section.h"
 #include "lb/config/values.h"
 
 static const char built_in[] =
@@ -104,7 +106,6 @@ static void free_http(struct http_settings *http)
     }
     free(http->routes);
     free(http->pages);
-    free(http->trusted);
 }
 
 static void free_listener(struct listener *listener)
@@ -114,6 +115,7 @@ static void free_listener(struct listener *listener)
     free_policies(listener);
     free(listener->name);
     free(listener->binds);
+    free(listener->trusted);
     free_tls(&listener->tls);
     tls_sites_free(listener->sites);
     free_http(&listener->http);
@@ -138,11 +140,15 @@ void config_destroy(struct config *config)
         free(config->files[i]);
     for (size_t i = 0; i < config->listener_count; i++)
         free_listener(&config->listeners[i]);
-    for (size_t i = 0; i < config->backend_count; i++)
+    for (size_t i = 0; i < config->backend_count; i++) {
+        backend_tls_free(&config->backend_tls[i], config->backends[i].member_count);
         free_backend(&config->backends[i]);
+    }
+    archive_free(config->archive);
     free(config->files);
     free(config->listeners);
     free(config->backends);
+    free(config->backend_tls);
     free(config->admin);
     free(config->log_target);
     free(config);
@@ -153,14 +159,16 @@ void config_destroy(struct config *config)
 static void try_defaults(struct section *defaults, struct problems *problems)
 {
     struct listener listener = {0};
-    struct backend backend = {0};
+    struct backend_section backend = {0};
     for (size_t i = 0; i < defaults->count; i++) {
         struct entry *entry = &defaults->entries[i];
         apply(entry, entry->key->kind == SECTION_LISTENER ? (void *)&listener : (void *)&backend, problems,
               false);
     }
     free_listener(&listener);
-    free_backend(&backend);
+    backend_section_release(&backend);
+    backend_tls_free(&backend.tls, 0);
+    free_backend(&backend.backend);
 }
 
 /* Likewise what is wrong in a section that several listeners use, or none. */
@@ -218,12 +226,17 @@ static void build_backend(struct draft *draft, struct section *section, struct s
                           struct problems *problems, bool resolve)
 {
     struct config *config = draft->config;
-    struct backend *backend = &config->backends[config->backend_count];
+    struct backend_section backend = {0};
+    backend.backend.name = mem_copy(section->name);
+    apply_fallbacks(SECTION_BACKEND, &backend, problems);
+    apply_defaults(defaults, section, &backend, problems);
+    apply_section(section, &backend, problems, resolve);
+    backend.tls.place = section->place;
+    backend_section_complete(&backend);
+    backend_section_release(&backend);
+    config->backends[config->backend_count] = backend.backend;
+    config->backend_tls[config->backend_count] = backend.tls;
     draft->backends[config->backend_count++] = (struct origin){section, defaults};
-    backend->name = mem_copy(section->name);
-    apply_fallbacks(SECTION_BACKEND, backend, problems);
-    apply_defaults(defaults, section, backend, problems);
-    apply_section(section, backend, problems, resolve);
 }
 
 /* ---- policies ---- */
@@ -303,6 +316,7 @@ static void allocate(struct draft *draft, const struct source *source)
     atomic_init(&draft->config->refs, 1);
     draft->config->listeners = mem_new(listeners * sizeof(struct listener));
     draft->config->backends = mem_new(backends * sizeof(struct backend));
+    draft->config->backend_tls = mem_new(backends * sizeof(struct backend_tls));
     draft->listeners = mem_new(listeners * sizeof(struct origin));
     draft->backends = mem_new(backends * sizeof(struct origin));
 }

@@ -58,6 +58,9 @@ static const char *out_of_place(const struct key *key, const struct subject *sub
         return "has no effect without a script: set 'script', or remove it";
     if (key->flags & KEY_FOR_HTTP && protocol_known && listener->protocol != PROTOCOL_HTTP)
         return "has no effect with protocol = tcp: set protocol = http, or remove it";
+    if (key->flags & KEY_FOR_PEERS && protocol_known && listener->protocol != PROTOCOL_HTTP &&
+        !listener->proxy_protocol && !check_refused(subject->origin, "proxy-protocol"))
+        return "has no effect with protocol = tcp: set protocol = http or proxy-protocol = yes, or remove it";
     return NULL;
 }
 
@@ -96,6 +99,19 @@ static void check_tls(struct checker *checker, const struct subject *subject)
     if (tls->min > tls->max && !check_refused(origin, "tls-min") && !check_refused(origin, "tls-max"))
         problems_add(checker->problems, check_place(origin, "tls-min"),
                      "[listener %s]: tls-min = 1.3 is above tls-max = 1.2: no client could connect", name);
+}
+
+/* Whoever may send a header may name any client: who that is must be said. */
+static void check_proxy_protocol(struct checker *checker, const struct subject *subject)
+{
+    const struct listener *listener = subject->listener;
+    if (listener->proxy_protocol && listener->trusted_count == 0 &&
+        !check_refused(subject->origin, "trusted-proxies"))
+        problems_add(
+            checker->problems, check_place(subject->origin, "proxy-protocol"),
+            "[listener %s]: proxy-protocol = yes needs 'trusted-proxies = NETWORKS' that the header is "
+            "taken from: from anybody else it would let them pass for anyone",
+            listener->name);
 }
 
 static const char *nearest_backend(const struct config *config, const char *name)
@@ -207,6 +223,7 @@ static void check_listeners(struct checker *checker)
         check_binds(checker, i);
         check_keys(checker, &subject);
         check_tls(checker, &subject);
+        check_proxy_protocol(checker, &subject);
         check_targets(checker, &subject);
     }
 }
@@ -233,6 +250,22 @@ static bool used(const struct config *config, const struct backend *backend)
     return false;
 }
 
+static void check_send_proxy(struct checker *checker, const struct backend *backend,
+                             const struct origin *origin)
+{
+    bool known = !check_refused(origin, "send-proxy");
+    if (known && backend->send_proxy_certificate && backend->send_proxy != SEND_PROXY_V2)
+        problems_add(checker->problems, check_place(origin, "send-proxy-certificate"),
+                     "[backend %s]: send-proxy-certificate = yes needs send-proxy = v2: no other header has "
+                     "room for a certificate",
+                     backend->name);
+    if (known && backend->h2 && backend->send_proxy != SEND_PROXY_OFF)
+        problems_add(checker->problems, check_place(origin, "send-proxy"),
+                     "[backend %s]: send-proxy does not go with server-protocol = h2, where one connection "
+                     "serves many clients: set server-protocol = http/1.1, or remove it",
+                     backend->name);
+}
+
 static void check_backends(struct checker *checker)
 {
     const struct config *config = checker->draft->config;
@@ -244,9 +277,11 @@ static void check_backends(struct checker *checker)
         if (!section_entry(section, "server"))
             problems_add(checker->problems, section->place,
                          "[backend %s] has no servers: add 'server = NAME ADDRESS:PORT'", backend->name);
+        check_send_proxy(checker, backend, &checker->draft->backends[i]);
         if (!used(config, backend))
             problems_warn(checker->problems, section->place, "[backend %s] is used by no listener",
                           backend->name);
+        check_server_tls(checker, i);
     }
 }
 

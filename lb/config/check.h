@@ -9,8 +9,11 @@
  * no file. */
 void check_settings(const struct draft *draft, const struct source *source, struct problems *problems);
 
-/* Reads the certificates, makes a context and a script's state of each listener and drops them again.
- * Listeners whose settings are refused already are tried as far as that makes sense. */
+/* Whether the log could be written. */
+void check_log(const struct config *config, const struct source *source, struct problems *problems);
+
+/* Reads the certificates, by the config's archive, makes a context and a script's state of each listener and
+ * drops them again. Listeners whose settings are refused already are tried as far as that makes sense. */
 void check_files(const struct draft *draft, const struct source *source, struct problems *problems);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include "lb/base/clock.h"
 #include "lb/base/memory.h"
+#include "lb/config/archive.h"
 #include "lb/config/check.h"
+#include "lb/config/check_parts.h"
 #include "lb/config/files.h"
 #include "lb/config/folders.h"
 #include "lb/tls/context.h"
@@ -13,44 +15,50 @@ static struct place line_of(const struct listener *listener, const struct tls_fi
     return (struct place){listener->place.file, file->line};
 }
 
-static bool load(const struct listener *listener, struct tls_file *file, const char *what,
-                 struct problems *problems)
+static bool load(struct archive *archive, const struct listener *listener, struct tls_file *file,
+                 const char *what, struct problems *problems)
 {
-    return !file->path || files_load(file, what, line_of(listener, file), problems);
+    return !file->path || archive_load(archive, file, what, line_of(listener, file), problems);
 }
 
 /* Certificate and key of one file are read once, so that they are of one moment. */
-static bool load_pair(const struct listener *listener, struct tls_pair *pair, struct problems *problems)
+static bool load_pair(struct archive *archive, const struct listener *listener, struct tls_pair *pair,
+                      struct problems *problems)
 {
     struct tls_file *certificate = &pair->certificate, *key = &pair->key;
-    if (!load(listener, certificate, "the certificate", problems)) {
+    archive_bind(archive, certificate->path, key->path);
+    if (!load(archive, listener, certificate, "the certificate", problems)) {
         if (strcmp(certificate->path, key->path) != 0)
-            load(listener, key, "the private key", problems);
+            load(archive, listener, key, "the private key", problems);
         return false;
     }
     if (strcmp(certificate->path, key->path) != 0)
-        return load(listener, key, "the private key", problems);
+        return load(archive, listener, key, "the private key", problems);
     key->data = mem_copy_n(certificate->data, certificate->len);
     key->len = certificate->len;
     return true;
 }
 
-static bool load_pairs(struct listener *listener, struct problems *problems)
+static bool load_pairs(struct archive *archive, struct listener *listener, struct problems *problems)
 {
-    bool good = check_folders(listener, problems);
+    bool good = check_folders(archive, listener, problems);
     for (size_t i = 0; i < listener->tls.pair_count; i++)
-        good = load_pair(listener, &listener->tls.pairs[i], problems) && good;
+        good = load_pair(archive, listener, &listener->tls.pairs[i], problems) && good;
     return good;
 }
 
 /* A policy that inherits a file has it already. */
-static bool load_clients(struct listener *listener, struct problems *problems)
+static bool load_clients(struct archive *archive, struct listener *listener, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
-    bool good = tls->client_ca.data || load(listener, &tls->client_ca, "the client CA", problems);
-    good = check_crl_folders(listener, problems) && good;
+    bool good = tls->client_ca.data || load(archive, listener, &tls->client_ca, "the client CA", problems);
+    good = check_crl_folders(archive, listener, problems) && good;
+    for (size_t i = 0; i < tls->crl_count && tls->client_ca.path; i++)
+        archive_bind(archive, tls->client_ca.path, tls->crls[i].path);
     for (size_t i = 0; i < tls->crl_count; i++)
-        good = (tls->crls[i].data || load(listener, &tls->crls[i], "the revocation list", problems)) && good;
+        good =
+            (tls->crls[i].data || load(archive, listener, &tls->crls[i], "the revocation list", problems)) &&
+            good;
     return good;
 }
 
@@ -89,18 +97,36 @@ static void try_contexts(const struct listener *listener, struct problems *probl
     tls_trust_drop(trust);
 }
 
-static void check_tls_files(struct listener *listener, const struct origin *origin, struct problems *problems)
+/* A host that the routes serve, but no certificate: its clients would see another name. */
+static void warn_of_hosts(const struct listener *listener, struct problems *problems)
+{
+    for (size_t i = 0; i < listener->http.route_count; i++) {
+        const struct route *route = &listener->http.routes[i];
+        if (route->host && listener->tls.pair_count > 0 && !tls_sites_serve(listener->sites, route->host))
+            problems_warn(
+                problems, route->place,
+                "route: host=%s: no certificate of [listener %s] has this name: clients will refuse "
+                "the connection",
+                route->host, listener->name);
+    }
+}
+
+static void check_tls_files(const struct config *config, struct listener *listener,
+                            const struct origin *origin, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
     if (tls->mode == TLS_OFF)
         return;
-    bool loaded = load_pairs(listener, problems);
-    loaded = load_clients(listener, problems) && loaded;
+    tls->expiry_warning_s = config->expiry_warning_ms / 1000;
+    bool loaded = load_pairs(config->archive, listener, problems);
+    loaded = load_clients(config->archive, listener, problems) && loaded;
     if (tls->ticket_keys.path)
-        loaded = load(listener, &tls->ticket_keys, "the ticket keys", problems) && loaded;
+        loaded = load(config->archive, listener, &tls->ticket_keys, "the ticket keys", problems) && loaded;
     if (is_complete(tls) && loaded && !tls_settings_refused(origin->section, origin->defaults))
         try_contexts(listener, problems);
     listener->sites = tls_sites_new(tls);
+    if (loaded)
+        warn_of_hosts(listener, problems);
 }
 
 static void discard(void *context, int level, struct slice text)
@@ -116,19 +142,38 @@ static int64_t now_ms(void *context)
     return clock_unix_ms();
 }
 
+/* One script on its way through the checks. */
+struct trial {
+    struct config *config;
+    const char *script;
+};
+
 static bool has_backend(void *context, struct slice name)
 {
-    return config_backend(context, name) != NULL;
+    return config_backend(((const struct trial *)context)->config, name) != NULL;
+}
+
+static bool read_script(void *context, const char *path, const char *folder, struct slice *bytes,
+                        const char **why)
+{
+    const struct trial *trial = context;
+    const struct archived *file = archive_script(trial->config->archive, path, folder);
+    archive_bind(trial->config->archive, trial->script, path);
+    *bytes = slice_make(file->data, file->len);
+    *why = file->why;
+    return file->data != NULL;
 }
 
 static void check_script(struct config *config, const struct listener *listener,
                          const struct section *section, struct problems *problems)
 {
-    const struct script_host host = {.context = config,
+    struct trial trial = {config, listener->script.path};
+    const struct script_host host = {.context = &trial,
                                      .log = discard,
                                      .now_ms = now_ms,
                                      .sha256 = digest_sha256,
-                                     .has_backend = has_backend};
+                                     .has_backend = has_backend,
+                                     .read = read_script};
     const struct entry *entry = section_entry(section, "script");
     if (entry && !entry->bad)
         script_free(script_new(&listener->script, &host, entry->place, problems));
@@ -178,7 +223,7 @@ static void check_policy(struct config *config, struct listener *listener, struc
     problems_free(&told);
     if (!check_policy_settings(policy, section, problems) || !good)
         return;
-    if (load_clients(policy, problems))
+    if (load_clients(config->archive, policy, problems))
         try_contexts(policy, problems);
     check_script(config, policy, section, problems);
 }
@@ -202,7 +247,8 @@ static void check_certificate_section(struct config *config, struct section *sec
 }
 
 /* The settings that were not refused are the pages, in the same order. */
-static void load_pages(struct http_settings *http, const struct section *section, struct problems *problems)
+static void load_pages(struct archive *archive, struct http_settings *http, const struct section *section,
+                       struct problems *problems)
 {
     size_t next = 0;
     for (size_t i = 0; i < section->count && next < http->page_count; i++) {
@@ -210,12 +256,12 @@ static void load_pages(struct http_settings *http, const struct section *section
         if (entry->bad || strcmp(entry->name, "error-page") != 0)
             continue;
         struct error_page *page = &http->pages[next++];
-        files_read(page->path, "the error page", FILES_PAGE_MAX, entry->place, &page->body, &page->len,
-                   problems);
+        archive_read(archive, page->path, "the error page", FILES_PAGE_MAX, entry->place, &page->body,
+                     &page->len, problems);
     }
 }
 
-static void check_log(const struct config *config, const struct source *source, struct problems *problems)
+void check_log(const struct config *config, const struct source *source, struct problems *problems)
 {
     if (strcmp(config->log_target, "stdout") == 0 || strcmp(config->log_target, "stderr") == 0)
         return;
@@ -235,16 +281,18 @@ static void check_log(const struct config *config, const struct source *source, 
 void check_files(const struct draft *draft, const struct source *source, struct problems *problems)
 {
     struct config *config = draft->config;
-    check_log(config, source, problems);
     for (size_t i = 0; i < config->listener_count; i++) {
         struct listener *listener = &config->listeners[i];
         const struct origin *origin = &draft->listeners[i];
         if (origin->section->repeated)
             continue;
-        check_tls_files(listener, origin, problems);
+        check_tls_files(config, listener, origin, problems);
         check_script(config, listener, origin->section, problems);
-        load_pages(&listener->http, origin->section, problems);
+        load_pages(config->archive, &listener->http, origin->section, problems);
     }
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (!draft->backends[i].section->repeated)
+            check_server_files(config, i, &draft->backends[i], problems);
     for (size_t i = 0; i < source->count; i++)
         if (source->sections[i].kind == SECTION_CERTIFICATE && !source->sections[i].ignored &&
             !source->sections[i].repeated)

@@ -34,6 +34,11 @@ const struct backend *check_backend(const struct checker *checker, const char *n
  * is known. */
 void check_http(const struct checker *checker, const struct subject *subject);
 
+/* TLS to the servers of one backend: the settings, and then the files. */
+void check_server_tls(const struct checker *checker, size_t backend);
+void check_server_files(struct config *config, size_t backend, const struct origin *origin,
+                        struct problems *problems);
+
 /* Warns of each route that an earlier one leaves nothing to match. */
 void check_shadows(const struct http_settings *http, struct problems *problems);
 

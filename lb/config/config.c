@@ -2,39 +2,61 @@
 
 #include <stdlib.h>
 
+#include "lb/base/memory.h"
+#include "lb/config/archive.h"
 #include "lb/config/build.h"
 #include "lb/config/check.h"
 #include "lb/config/files.h"
 
-/* Reads every file there is, though one before it could not be read. */
-static void read_files(struct source *source, struct file_list *files, const char *const *paths, size_t count)
+/* One configuration on its way from files to a snapshot. */
+struct loading {
+    struct source source;
+    struct file_list files;
+    struct archive *archive;
+    const struct config *before; /* NULL: nothing is known yet */
+    struct problems found;
+};
+
+static void read_file(struct loading *loading, const char *name)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!files_find(paths[i], files, source->problems))
-            source->incomplete = true;
-    for (size_t i = 0; i < files->count; i++) {
-        char *text;
-        size_t len;
-        bool read = files_read(files->names[i], "the configuration", FILES_INI_MAX,
-                               (struct place){files->names[i], 0}, &text, &len, source->problems);
-        if (read)
-            source_read(source, files->names[i], slice_make(text, len));
-        else
-            source->incomplete = true;
-        free(text);
-    }
+    char *text;
+    size_t len;
+    if (archive_read(loading->archive, name, "the configuration", FILES_INI_MAX, (struct place){name, 0},
+                     &text, &len, loading->source.problems))
+        source_read(&loading->source, name, slice_make(text, len));
+    else
+        loading->source.incomplete = true;
+    free(text);
 }
 
-static struct config *build(struct source *source, const struct file_list *files)
+/* The addresses of servers are those that were found when the text was read from the disk. */
+static void keep_addresses(struct config *config, const struct config *before)
 {
+    for (size_t i = 0; i < config->backend_count; i++)
+        for (size_t j = 0; j < config->backends[i].member_count; j++) {
+            struct member *member = &config->backends[i].members[j];
+            member->addr = before->backends[i].members[j].addr;
+            member->resolved = before->backends[i].members[j].resolved;
+        }
+}
+
+static struct config *build(struct loading *loading)
+{
+    struct source *source = &loading->source;
     struct draft draft;
-    draft_build(&draft, source, true);
+    draft_build(&draft, source, !loading->before);
+    struct config *config = draft.config;
+    config->archive = loading->archive;
+    config->files = loading->files.names;
+    config->file_count = loading->files.count;
+    if (loading->before)
+        keep_addresses(config, loading->before);
     check_settings(&draft, source, source->problems);
+    if (!loading->before)
+        check_log(config, source, source->problems);
     check_files(&draft, source, source->problems);
     draft_release(&draft);
-    draft.config->files = files->names;
-    draft.config->file_count = files->count;
-    return draft.config;
+    return config;
 }
 
 static void free_files(struct file_list *files)
@@ -78,25 +100,47 @@ static void hand_over(struct problems *found, const struct file_list *files, str
     problems_free(found);
 }
 
+/* Reads every file there is, though one before it could not be read. */
+static struct config *load(struct loading *loading, struct problems *problems)
+{
+    struct config *config = NULL;
+    loading->source.problems = &loading->found;
+    for (size_t i = 0; i < loading->files.count; i++)
+        read_file(loading, loading->files.names[i]);
+    if (!loading->source.incomplete || loading->source.count > 0)
+        config = build(loading);
+    bool refused = loading->found.errors > 0;
+    hand_over(&loading->found, &loading->files, problems);
+    source_free(&loading->source);
+    archive_seal(loading->archive);
+    if (!config) {
+        free_files(&loading->files);
+        archive_free(loading->archive);
+    } else if (refused) {
+        config_destroy(config);
+    } else {
+        config_index(config);
+    }
+    return refused ? NULL : config;
+}
+
 struct config *config_load(const char *const *paths, size_t count, struct problems *problems)
 {
-    struct problems found = {0};
-    struct source source = {.problems = &found};
-    struct file_list files = {0};
-    struct config *config = NULL;
-    read_files(&source, &files, paths, count);
-    if (!source.incomplete || source.count > 0)
-        config = build(&source, &files);
-    bool refused = found.errors > 0;
-    hand_over(&found, &files, problems);
-    source_free(&source);
-    if (!config)
-        free_files(&files);
-    if (config && refused)
-        config_destroy(config);
-    else if (config)
-        config_index(config);
-    return refused ? NULL : config;
+    struct loading loading = {.archive = archive_new(NULL)};
+    for (size_t i = 0; i < count; i++)
+        if (!files_find(paths[i], &loading.files, &loading.found))
+            loading.source.incomplete = true;
+    return load(&loading, problems);
+}
+
+struct config *config_load_again(const struct config *before, struct archive *archive,
+                                 struct problems *problems)
+{
+    struct loading loading = {.archive = archive, .before = before};
+    loading.files.names = mem_new(before->file_count * sizeof(char *));
+    for (size_t i = 0; i < before->file_count; i++)
+        loading.files.names[loading.files.count++] = mem_copy(before->files[i]);
+    return load(&loading, problems);
 }
 
 struct config *config_hold(struct config *config)

@@ -17,12 +17,16 @@
 #include "lb/http/forward.h"
 #include "lb/http/h1.h"
 #include "lb/http/route.h"
-#include "lb/tls/settings.h"
+#include "lb/tls/client_settings.h"
 #include "lb/tls/sites.h"
 #include "scripting/script.h"
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_HTTP };
 
+/* Which changes on disk take effect by themselves. */
+enum watch_what { WATCH_NOTHING, WATCH_FILES, WATCH_CONFIGURATION }; /* the last: the files, too */
+
+struct archive;
 struct listener_state; /* counters across snapshots: lb/proxy */
 
 struct bind {
@@ -52,8 +56,6 @@ struct http_settings {
     uint64_t timeout_keep_alive_ms; /* from the end of one exchange to the first byte of the next request */
     enum encoded_slash slash;
     enum forwarded_mode forwarded;
-    struct network *trusted;
-    size_t trusted_count;
     uint64_t identity; /* 1 << enum field_id: the certificate's fields that servers are sent */
     struct route *routes;
     size_t route_count;
@@ -82,6 +84,9 @@ struct listener {
     char *backend_name;
     const struct backend *backend; /* NULL only for http: then what no route takes is 404 */
     struct http_settings http;
+    bool proxy_protocol;     /* a PROXY header is demanded of `trusted`, and read from nobody else */
+    struct network *trusted; /* whose PROXY header and, over HTTP, whose X-Forwarded-For count */
+    size_t trusted_count;
     uint64_t timeout_handshake_ms, timeout_idle_ms, timeout_half_closed_ms;
     uint64_t max_connections; /* 0: no limit of its own */
     uint64_t max_age_ms;      /* of a connection; 0: no limit */
@@ -91,23 +96,45 @@ struct listener {
     struct listener_state *state; /* set once before the snapshot is published */
 };
 
+/* TLS to one server. */
+struct member_tls {
+    unsigned line; /* of the configuration */
+    bool on;
+    char *name; /* what its certificate must be for, also sent as SNI; NULL: its address has none */
+};
+
+/* TLS to the servers of a backend, which itself knows nothing of it. */
+struct backend_tls {
+    struct place place; /* of the backend's section */
+    bool on;            /* of servers that do not say */
+    bool used;          /* by one server at least */
+    char *name;         /* of servers that do not say; NULL: as in their address */
+    char *alpn;         /* names separated by ',' for connections of tcp listeners; NULL: none */
+    struct tls_client_settings settings;
+    struct member_tls *members; /* as those of the backend */
+};
+
 struct config {
     atomic_uint refs;
     char **files; /* as read, in order */
     size_t file_count;
+    struct archive *archive; /* all files it was made of, these included; sealed */
 
     uint64_t workers;         /* at least 1, resolved from auto */
     uint64_t max_connections; /* 0: as the file-descriptor limit allows */
     uint64_t shutdown_timeout_ms;
-    uint64_t drain_spread_ms; /* kept HTTP connections that shall go are told so within this time */
-    char *admin;              /* path of the admin socket, NULL: off */
+    uint64_t drain_spread_ms;   /* kept HTTP connections that shall go are told so within this time */
+    uint64_t expiry_warning_ms; /* certificates that expire sooner are warned of */
+    char *admin;                /* path of the admin socket, NULL: off */
     char *log_target;
     enum log_format log_format;
     enum log_level log_level;
+    enum watch_what watch;
 
     struct listener *listeners;
     size_t listener_count;
     struct backend *backends;
+    struct backend_tls *backend_tls; /* as backends */
     size_t backend_count;
 };
 
@@ -116,6 +143,11 @@ struct config {
  * thread is checked: files readable, certificate and key fit (a context is made), scripts compile and define
  * a hook (a state is made), names known, binds unique. */
 struct config *config_load(const char *const *paths, size_t count, struct problems *problems);
+
+/* From the same text as `before`, which still says where everything is; its other files are those of
+ * `archive`, which becomes the snapshot's, or is freed. Nothing is looked up in the network. */
+struct config *config_load_again(const struct config *before, struct archive *archive,
+                                 struct problems *problems);
 struct config *config_hold(struct config *config);
 void config_drop(struct config *config);
 

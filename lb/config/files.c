@@ -20,9 +20,14 @@ char *files_absolute(const char *path)
     return mem_printf("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
 }
 
-static void refuse(const char *path, const char *what, const char *why, struct place place,
-                   struct problems *problems)
+void files_refuse(const char *path, const char *what, size_t limit, const char *why, struct place place,
+                  struct problems *problems)
 {
+    if (strcmp(why, FILES_TOO_LARGE) == 0) {
+        problems_add(problems, place, "%s %s has more than %zu MB: is it the right file?", what, path,
+                     limit >> 20);
+        return;
+    }
     char *absolute = files_absolute(path);
     problems_add(problems, place, "cannot read %s %s: %s", what, absolute, why);
     free(absolute);
@@ -51,8 +56,8 @@ static bool find_in_folder(const char *path, struct file_list *list, struct prob
     size_t len = strlen(path);
     int count = scandir(path, &entries, is_ini, by_bytes);
     if (count <= 0) {
-        refuse(path, "the configuration folder", count < 0 ? strerror(errno) : "it holds no *.ini file",
-               (struct place){0}, problems);
+        files_refuse(path, "the configuration folder", 0,
+                     count < 0 ? strerror(errno) : "it holds no *.ini file", (struct place){0}, problems);
         if (count == 0)
             free(entries);
         return false;
@@ -72,7 +77,7 @@ bool files_find(const char *path, struct file_list *list, struct problems *probl
 {
     struct stat info;
     if (stat(path, &info) != 0) {
-        refuse(path, "the configuration", strerror(errno), (struct place){0}, problems);
+        files_refuse(path, "the configuration", 0, strerror(errno), (struct place){0}, problems);
         return false;
     }
     if (S_ISDIR(info.st_mode))
@@ -111,11 +116,10 @@ static const char *read_whole(int fd, size_t limit, char **data, size_t *len)
     if (got < 0)
         return strerror(errno);
     (*data)[*len] = '\0';
-    return *len > limit ? "it is too large" : NULL;
+    return *len > limit ? FILES_TOO_LARGE : NULL;
 }
 
-bool files_read(const char *path, const char *what, size_t limit, struct place place, char **data,
-                size_t *len, struct problems *problems)
+const char *files_take(const char *path, size_t limit, char **data, size_t *len)
 {
     *data = NULL;
     *len = 0;
@@ -123,29 +127,14 @@ bool files_read(const char *path, const char *what, size_t limit, struct place p
     const char *why = fd < 0 ? strerror(errno) : unsuitable(fd);
     if (!why)
         why = read_whole(fd, limit, data, len);
-    if (why && *len > limit)
-        problems_add(problems, place, "%s %s has more than %zu MB: is it the right file?", what, path,
-                     limit >> 20);
-    else if (why)
-        refuse(path, what, why, place, problems);
     if (fd >= 0)
         close(fd);
-    if (!why)
-        return true;
-    free(*data);
-    *data = NULL;
-    *len = 0;
-    return false;
-}
-
-bool files_load(struct tls_file *file, const char *what, struct place place, struct problems *problems)
-{
-    if (!files_read(file->path, what, FILES_PEM_MAX, place, &file->data, &file->len, problems))
-        return false;
-    if (file->len > 0)
-        return true;
-    refuse(file->path, what, "it is empty", place, problems);
-    return false;
+    if (why) {
+        free(*data);
+        *data = NULL;
+        *len = 0;
+    }
+    return why;
 }
 
 int files_appendable(const char *path)

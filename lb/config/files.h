@@ -6,7 +6,6 @@
 #include <stddef.h>
 
 #include "lb/base/problems.h"
-#include "lb/tls/settings.h"
 
 #define FILES_INI_MAX  ((size_t)1 << 20)
 #define FILES_PEM_MAX  ((size_t)16 << 20)
@@ -22,14 +21,15 @@ struct file_list {
  * *.ini. */
 bool files_find(const char *path, struct file_list *list, struct problems *problems);
 
-/* Reads a regular file whole, with a NUL behind it; the caller owns *data. False after adding a problem at
- * `place` with the absolute path and the system's text: unreadable, over `limit` bytes, or no file. `what`
- * names it in the message: "certificate". */
-bool files_read(const char *path, const char *what, size_t limit, struct place place, char **data,
-                size_t *len, struct problems *problems);
+/* Reads a regular file whole, with a NUL behind it; the caller owns *data. NULL, or why not (the system's
+ * text, FILES_TOO_LARGE over `limit` bytes, or that it is no file); then *data is NULL. */
+const char *files_take(const char *path, size_t limit, char **data, size_t *len);
 
-/* As files_read, for file->path; an empty file is a problem. */
-bool files_load(struct tls_file *file, const char *what, struct place place, struct problems *problems);
+#define FILES_TOO_LARGE "it is too large"
+
+/* Adds the problem that a file cannot be read, with its absolute path. `what` names it: "the certificate". */
+void files_refuse(const char *path, const char *what, size_t limit, const char *why, struct place place,
+                  struct problems *problems);
 
 /* The path with the working directory before it; owned by the caller. */
 char *files_absolute(const char *path);

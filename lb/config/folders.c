@@ -1,10 +1,7 @@
 #include "lb/config/folders.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "lb/base/memory.h"
 #include "lb/config/files.h"
@@ -15,26 +12,21 @@ static bool ends_with(const char *name, const char *suffix)
     return len > end && strcmp(name + len - end, suffix) == 0;
 }
 
-static int is_certificate(const struct dirent *entry)
+static bool is_certificate(const char *name)
 {
-    return entry->d_name[0] != '.' && (ends_with(entry->d_name, ".pem") || ends_with(entry->d_name, ".crt"));
+    return ends_with(name, ".pem") || ends_with(name, ".crt");
 }
 
-static int is_crl(const struct dirent *entry)
+static bool is_crl(const char *name)
 {
-    return entry->d_name[0] != '.' && (ends_with(entry->d_name, ".crl") || ends_with(entry->d_name, ".pem") ||
-                                       ends_with(entry->d_name, ".der"));
+    return ends_with(name, ".crl") || ends_with(name, ".pem") || ends_with(name, ".der");
 }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
+/* NULL if the path names no folder. */
+static const struct archived *folder_at(struct archive *archive, const char *path)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat info;
-    return path && stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    const struct archived *folder = path ? archive_folder(archive, path) : NULL;
+    return folder && (folder->data || folder->why) ? folder : NULL;
 }
 
 static char *join(const char *folder, const char *name)
@@ -44,23 +36,22 @@ static char *join(const char *folder, const char *name)
 }
 
 /* The paths in it; the caller frees them. Not one is a problem. */
-static size_t list_folder(const struct tls_file *folder, int (*wanted)(const struct dirent *entry),
-                          const char *kinds, struct place place, char ***paths, struct problems *problems)
+static size_t list_folder(const struct archived *folder, bool (*wanted)(const char *name), const char *kinds,
+                          struct place place, char ***paths, struct problems *problems)
 {
-    struct dirent **entries;
-    int count = scandir(folder->path, &entries, wanted, by_bytes);
-    *paths = mem_new((size_t)(count > 0 ? count : 0) * sizeof(**paths));
-    for (int i = 0; i < count; i++) {
-        (*paths)[i] = join(folder->path, entries[i]->d_name);
-        free(entries[i]);
+    size_t count = 0;
+    *paths = NULL;
+    for (const char *at = folder->data; at && at < folder->data + folder->len; at += strlen(at) + 1) {
+        if (!wanted(at))
+            continue;
+        *paths = mem_grow(*paths, (count + 1) * sizeof(**paths));
+        (*paths)[count++] = join(folder->path, at);
     }
-    if (count >= 0)
-        free(entries);
     if (count > 0)
-        return (size_t)count;
+        return count;
     char *absolute = files_absolute(folder->path);
     problems_add(problems, place, "cannot use the folder %s: %s%s", absolute,
-                 count < 0 ? strerror(errno) : "it holds no ", count < 0 ? "" : kinds);
+                 folder->why ? folder->why : "it holds no ", folder->why ? "" : kinds);
     free(absolute);
     return 0;
 }
@@ -73,10 +64,10 @@ static struct place line_of(const struct listener *listener, unsigned line)
 /* ---- certificates ---- */
 
 /* NAME.key beside NAME.pem, else the file itself. */
-static char *key_beside(const char *path)
+static char *key_beside(const struct archived *folder, const char *path)
 {
     char *key = mem_printf("%.*s.key", (int)(strlen(path) - 4), path);
-    if (access(key, F_OK) == 0)
+    if (archive_folder_has(folder, strrchr(key, '/') + 1))
         return key;
     free(key);
     return mem_copy(path);
@@ -88,22 +79,24 @@ static void append_pair(struct tls_settings *tls, struct tls_pair pair)
     tls->pairs[tls->pair_count++] = pair;
 }
 
-static bool expand_pair(struct listener *listener, struct tls_pair *folder, struct problems *problems)
+static bool expand_pair(struct listener *listener, struct tls_pair *written, const struct archived *folder,
+                        struct problems *problems)
 {
-    unsigned line = folder->certificate.line;
+    unsigned line = written->certificate.line;
     char **paths;
-    size_t count = list_folder(&folder->certificate, is_certificate, "*.pem or *.crt",
-                               line_of(listener, line), &paths, problems);
+    size_t count =
+        list_folder(folder, is_certificate, "*.pem or *.crt", line_of(listener, line), &paths, problems);
     for (size_t i = 0; i < count; i++)
-        append_pair(&listener->tls, (struct tls_pair){.certificate = {.path = paths[i], .line = line},
-                                                      .key = {.path = key_beside(paths[i]), .line = line}});
+        append_pair(&listener->tls,
+                    (struct tls_pair){.certificate = {.path = paths[i], .line = line},
+                                      .key = {.path = key_beside(folder, paths[i]), .line = line}});
     free(paths);
-    free(folder->certificate.path);
-    free(folder->key.path);
+    free(written->certificate.path);
+    free(written->key.path);
     return count > 0;
 }
 
-bool check_folders(struct listener *listener, struct problems *problems)
+bool check_folders(struct archive *archive, struct listener *listener, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
     struct tls_pair *written = tls->pairs;
@@ -111,11 +104,13 @@ bool check_folders(struct listener *listener, struct problems *problems)
     bool good = true;
     tls->pairs = NULL;
     tls->pair_count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (is_folder(written[i].certificate.path))
-            good = expand_pair(listener, &written[i], problems) && good;
+    for (size_t i = 0; i < count; i++) {
+        const struct archived *folder = folder_at(archive, written[i].certificate.path);
+        if (folder)
+            good = expand_pair(listener, &written[i], folder, problems) && good;
         else
             append_pair(tls, written[i]);
+    }
     free(written);
     return good;
 }
@@ -128,19 +123,20 @@ static void append_crl(struct tls_settings *tls, struct tls_file crl)
     tls->crls[tls->crl_count++] = crl;
 }
 
-static bool expand_crl(struct listener *listener, struct tls_file *folder, struct problems *problems)
+static bool expand_crl(struct listener *listener, struct tls_file *written, const struct archived *folder,
+                       struct problems *problems)
 {
     char **paths;
-    size_t count = list_folder(folder, is_crl, "*.crl, *.pem or *.der", line_of(listener, folder->line),
+    size_t count = list_folder(folder, is_crl, "*.crl, *.pem or *.der", line_of(listener, written->line),
                                &paths, problems);
     for (size_t i = 0; i < count; i++)
-        append_crl(&listener->tls, (struct tls_file){.path = paths[i], .line = folder->line});
+        append_crl(&listener->tls, (struct tls_file){.path = paths[i], .line = written->line});
     free(paths);
-    free(folder->path);
+    free(written->path);
     return count > 0;
 }
 
-bool check_crl_folders(struct listener *listener, struct problems *problems)
+bool check_crl_folders(struct archive *archive, struct listener *listener, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
     struct tls_file *written = tls->crls;
@@ -148,11 +144,13 @@ bool check_crl_folders(struct listener *listener, struct problems *problems)
     bool good = true;
     tls->crls = NULL;
     tls->crl_count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!written[i].data && is_folder(written[i].path))
-            good = expand_crl(listener, &written[i], problems) && good;
+    for (size_t i = 0; i < count; i++) {
+        const struct archived *folder = written[i].data ? NULL : folder_at(archive, written[i].path);
+        if (folder)
+            good = expand_crl(listener, &written[i], folder, problems) && good;
         else
             append_crl(tls, written[i]);
+    }
     free(written);
     return good;
 }

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "lb/base/units.h"
-#include "lb/config/config.h"
+#include "lb/config/backend_section.h"
 #include "lb/config/values.h"
 
 #define FIELD(type, field)  .offset = offsetof(struct type, field), .size = sizeof(((struct type *)0)->field)
 #define GLOBAL(field)       FIELD(config, field)
 #define LISTENER(field)     FIELD(listener, field)
 #define BACKEND(field)      FIELD(backend, field)
+#define SERVERS(field)      FIELD(backend_section, tls.field)
 #define NUMBER(low, high)   .type = VALUE_NUMBER, .min = (low), .max = (high)
 #define SIZE(low, high)     .type = VALUE_SIZE, .min = (low), .max = (high)
 #define DURATION(low, high) .type = VALUE_DURATION, .min = (low), .max = (high)
@@ -32,6 +33,11 @@ static const struct choice formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}, 
 
 static const struct choice levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
+
+static const struct choice watches[] = {{"no", WATCH_NOTHING},
+                                        {"files", WATCH_FILES},
+                                        {"yes", WATCH_CONFIGURATION},
+                                        {NULL, 0}};
 
 #define RESPOND_INSTEAD "write 'protocol = http' and 'route = -> respond=200:TEXT'"
 
@@ -64,6 +70,12 @@ static const struct choice error_formats[] = {{"text", false}, {"json", true}, {
 
 static const struct choice server_protocols[] = {{"http/1.1", false}, {"h2", true}, {NULL, 0}};
 
+static const struct choice verifications[] = {{"yes", true}, {"none", false}, {NULL, 0}};
+static const struct choice proxy_versions[] = {{"off", SEND_PROXY_OFF},
+                                               {"v1", SEND_PROXY_V1},
+                                               {"v2", SEND_PROXY_V2},
+                                               {NULL, 0}};
+
 /* In the order of the reference. */
 const struct key keys[] = {
     {SECTION_GLOBAL, "workers", OWN(value_workers, "auto or 1 to 256"), GLOBAL(workers), .fallback = "auto",
@@ -83,12 +95,18 @@ const struct key keys[] = {
           "shutdown tells all of them at once.")},
     {SECTION_GLOBAL, "admin", OWN(value_admin, "off or unix:PATH"), GLOBAL(admin), .fallback = "off",
      .flags = KEY_RESTART, HELP("Unix socket that `lb ctl` talks to. Whoever may open it may steer lb.")},
+    {SECTION_GLOBAL, "expiry-warning", DURATION(0, 365 * DAY), GLOBAL(expiry_warning_ms), .fallback = "30d",
+     HELP("Certificates in use that expire within this time are warned of by `lb check` and at each load.")},
     {SECTION_GLOBAL, "log", .type = VALUE_TEXT, .form = "stdout, stderr or a path", GLOBAL(log_target),
      .fallback = "stdout", HELP("Where the log goes. A file is appended to, and opened again on SIGUSR1.")},
     {SECTION_GLOBAL, "log-format", CHOICE(formats), GLOBAL(log_format), .fallback = "text",
      HELP("`json`: one object on each line.")},
     {SECTION_GLOBAL, "log-level", CHOICE(levels), GLOBAL(log_level), .fallback = "info",
      HELP("The least important events that are still logged.")},
+    {SECTION_GLOBAL, "watch", CHOICE(watches), GLOBAL(watch), .fallback = "files",
+     HELP("What takes effect without a reload when it changes on disk. `files`: certificates, keys, CAs, "
+          "revocation lists, scripts and error pages; one that does not fit is refused, and the old one "
+          "stays. `yes`: the configuration itself, too. `no`: nothing.")},
 
     {SECTION_LISTENER, "bind", OWN(value_bind, "addresses, separated by commas"), .flags = KEY_REPEAT,
      HELP("Required. Where clients connect: `127.0.0.1:8443`, `[::1]:8443`, `*:8443` (all of IPv4), "
@@ -163,6 +181,16 @@ const struct key keys[] = {
          "every hour, and kept over reloads. A ticket is bound to its listener by name, so several may share "
          "a file; only what fits into a ticket, some 650 bytes of certificates, resumes on another "
          "machine.")},
+    {SECTION_LISTENER, "proxy-protocol", .type = VALUE_BOOL, LISTENER(proxy_protocol), .fallback = "no",
+     HELP("`yes`: connections of `trusted-proxies` must begin with a PROXY header, version 1 or 2, and the "
+          "client that it names is the client for all purposes. Of anybody else none is read: what looks "
+          "like one is data.")},
+    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_PEERS | KEY_REPEAT,
+     HELP("Who connects on behalf of others: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or `unix` for peers of "
+          "unix sockets. With `protocol = http` the X-Forwarded-For and the like of these clients are "
+          "believed, everybody else's taken away; where a PROXY header has named the client, that one's "
+          "address must be among them.")},
     {SECTION_LISTENER, "script", .type = VALUE_TEXT, .form = "a path", LISTENER(script.path),
      .flags = KEY_IN_CERTIFICATE,
      HELP(
@@ -191,7 +219,7 @@ const struct key keys[] = {
           "404.")},
     {SECTION_LISTENER, "timeout-handshake", DURATION(1, HOUR), LISTENER(timeout_handshake_ms),
      .fallback = "10s", .flags = KEY_IN_DEFAULTS,
-     HELP("From accepting a connection to the end of its TLS handshake.")},
+     HELP("From accepting a connection to the end of its PROXY header and its TLS handshake.")},
     {SECTION_LISTENER, "timeout-idle", DURATION(0, 30 * DAY), LISTENER(timeout_idle_ms), .fallback = "5m",
      .flags = KEY_IN_DEFAULTS,
      HELP("A connection without a byte in either direction for this long is closed. 0: never. With "
@@ -238,11 +266,6 @@ const struct key keys[] = {
      .flags = HTTP_FLAGS,
      HELP("`set`: X-Forwarded-For, -Proto, -Host, -Port and Forwarded say what lb knows of the client. "
           "`append`: what one of `trusted-proxies` sent goes on in front of it. `off`: none is set.")},
-    {SECTION_LISTENER, "trusted-proxies", OWN(value_trusted_proxies, "networks, separated by commas"),
-     .flags = HTTP_FLAGS | KEY_REPEAT,
-     HELP(
-         "Clients whose X-Forwarded-For and the like are believed: `10.0.0.0/8`, `fd00::/8`, `192.0.2.1`, or "
-         "`unix` for those of unix sockets. Everybody else's are taken away.")},
     {SECTION_LISTENER, "encoded-slash", CHOICE(slashes), LISTENER(http.slash), .fallback = "refuse",
      .flags = HTTP_FLAGS,
      HELP("`%2F` and `%5C` in a path. `refuse`: such a request is answered with 400. `keep`: they stay and "
@@ -284,19 +307,22 @@ const struct key keys[] = {
 
     {SECTION_BACKEND, "balance", .type = VALUE_OWN, .parse = value_balance, .names = policy_names,
      .fallback = "round-robin", .flags = KEY_IN_DEFAULTS, HELP("How a server is chosen for a connection.")},
-    {SECTION_BACKEND, "server", OWN(value_server, "NAME ADDRESS [weight=1] [max-connections=0]"),
+    {SECTION_BACKEND, "server",
+     OWN(value_server, "NAME ADDRESS [weight=1] [max-connections=0] [tls=yes] [verify-host=HOST]"),
      .flags = KEY_REPEAT,
      HELP("Required, one line for each server. ADDRESS is `127.0.0.1:9001`, `[::1]:9001`, `host.name:9001` "
           "(looked up at "
           "load) or `unix:/path`. `weight` is 0 (no new connections) to 256; `max-connections` 0 means no "
-          "limit.")},
+          "limit. `tls` and `verify-host` are for this server what the keys of that name are for all.")},
     {SECTION_BACKEND, "health", OWN(value_health, "off or tcp [interval=2s] [timeout=1s] [fall=3] [rise=2]"),
      .fallback = "off", .flags = KEY_IN_DEFAULTS,
      HELP("`tcp`: connect to each server every `interval`. `fall` failures in a row take it out, `rise` "
           "successes in a row "
           "bring it back.")},
     {SECTION_BACKEND, "timeout-connect", DURATION(1, HOUR), BACKEND(timeout_connect_ms), .fallback = "5s",
-     .flags = KEY_IN_DEFAULTS, HELP("A server that has not accepted a connection by then counts as failed.")},
+     .flags = KEY_IN_DEFAULTS,
+     HELP("A server that has not accepted a connection by then, with TLS completed its handshake, counts as "
+          "failed.")},
     {SECTION_BACKEND, "retries", NUMBER(0, 16), BACKEND(retries), .fallback = "2", .flags = KEY_IN_DEFAULTS,
      HELP("Further servers to try when one does not accept the connection; and, for idempotent methods, "
           "when an HTTP/1 connection breaks before any answer.")},
@@ -304,7 +330,17 @@ const struct key keys[] = {
      .flags = KEY_IN_DEFAULTS,
      HELP("What the servers are spoken to in for requests of listeners with `protocol = http`. `h2`: HTTP/2 "
           "from the "
-          "first byte (prior knowledge).")},
+          "first byte (prior knowledge), with `tls = yes` agreed on by ALPN.")},
+    {SECTION_BACKEND, "send-proxy", CHOICE(proxy_versions), BACKEND(send_proxy), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS,
+     HELP("Each connection to a server begins with a PROXY header that names the client, ahead of TLS. `v2` "
+          "tells about "
+          "its TLS and certificate, too. A request of a listener with `protocol = http` then has a "
+          "connection of its own; health checks say that they are lb's own.")},
+    {SECTION_BACKEND, "send-proxy-certificate", .type = VALUE_BOOL, BACKEND(send_proxy_certificate),
+     .fallback = "no", .flags = KEY_IN_DEFAULTS,
+     HELP("`yes`: the header of `send-proxy = v2` holds the client's verified certificate, as DER. Servers "
+          "must then read headers of several KB.")},
     {SECTION_BACKEND, "host", OWN(value_host, "keep or a host name, with a port or without"),
      .fallback = "keep", .flags = KEY_IN_DEFAULTS,
      HELP("What Host names in requests of listeners with `protocol = http`. `keep`: what the client named.")},
@@ -318,6 +354,35 @@ const struct key keys[] = {
     {SECTION_BACKEND, "timeout-pool", DURATION(1, HOUR), BACKEND(timeout_pool_ms), .fallback = "30s",
      .flags = KEY_IN_DEFAULTS,
      HELP("How long an idle connection to a server is kept; less than the server's own keep-alive time.")},
+    {SECTION_BACKEND, "tls", .type = VALUE_BOOL, SERVERS(on), .fallback = "no",
+     HELP("`yes`: TLS to the servers. One that does not prove who it is gets no byte, and counts as one that "
+          "does not accept the connection.")},
+    {SECTION_BACKEND, "verify", CHOICE(verifications), SERVERS(settings.verify), .fallback = "yes",
+     .flags = KEY_FOR_TLS,
+     HELP("`yes`: a server's certificate must lead to `ca`, be valid now, be for servers, and for the host "
+          "that was meant. `none`: whoever answers is believed.")},
+    {SECTION_BACKEND, "ca", OWN(value_server_ca, PATH_FORM), .flags = KEY_FOR_TLS,
+     HELP("PEM with the CAs that issue the servers' certificates. Without it, those of the system, "
+          "`" TLS_SYSTEM_CA "`.")},
+    {SECTION_BACKEND, "verify-host", OWN(value_verify_host, "a host name or an IP address"),
+     .flags = KEY_FOR_TLS,
+     HELP("What must stand among the subject alternative names of a server's certificate, and is sent as SNI "
+          "if it is a name. Without it, the host of the server's address. Common names are not looked at.")},
+    {SECTION_BACKEND, "certificate", OWN(value_server_certificate, "CHAIN.pem or CHAIN.pem KEY.pem"),
+     .flags = KEY_FOR_TLS, HELP("What lb shows to servers that ask who it is, as in a listener.")},
+    {SECTION_BACKEND, "tls-min", CHOICE(versions), SERVERS(settings.min), .fallback = "1.2",
+     .flags = KEY_FOR_TLS, HELP("Oldest TLS version spoken with servers.")},
+    {SECTION_BACKEND, "tls-max", CHOICE(versions), SERVERS(settings.max), .fallback = "1.3",
+     .flags = KEY_FOR_TLS, HELP("Newest TLS version spoken with servers.")},
+    {SECTION_BACKEND, "ciphers", OWN(value_server_ciphers, "names, separated by ':'"),
+     .flags = KEY_FOR_TLS | KEY_REPEAT, HELP("Cipher suites, as in a listener.")},
+    {SECTION_BACKEND, "groups", OWN(value_server_groups, "names, separated by ':'"),
+     .flags = KEY_FOR_TLS | KEY_REPEAT,
+     HELP("Groups for the key exchange; servers that lack the first one cost a round trip more.")},
+    {SECTION_BACKEND, "alpn", OWN(value_server_alpn, "names, separated by commas"),
+     .flags = KEY_FOR_TLS | KEY_REPEAT,
+     HELP("Application protocols offered on connections of listeners with `protocol = tcp`. Requests of the "
+          "others go over what `server-protocol` says, which a server must agree on if it is `h2`.")},
     {.name = NULL},
 };
 

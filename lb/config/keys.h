@@ -43,6 +43,7 @@ enum key_flags {
     KEY_FOR_SCRIPT = 1 << 7,     /* means something only beside `script` */
     KEY_FOR_HTTP = 1 << 8,       /* means something only with protocol = http */
     KEY_IN_CERTIFICATE = 1 << 9, /* of a listener, and may stand in [certificate NAME] */
+    KEY_FOR_PEERS = 1 << 10,     /* means something only with protocol = http or proxy-protocol = yes */
 };
 
 /* One value on its way to its field. */

@@ -6,10 +6,12 @@
 
 #include "lb/base/memory.h"
 #include "lb/base/units.h"
-#include "lb/config/config.h"
+#include "lb/config/backend_section.h"
 #include "lb/config/values.h"
 
 #define FIELD(type, field) .offset = offsetof(struct type, field), .size = sizeof(((struct type *)0)->field)
+
+static const struct choice server_tls[] = {{"yes", SAYS_TLS}, {"no", SAYS_PLAIN}, {NULL, 0}};
 
 /* The words `name=value` behind a value are rows like the keys themselves. */
 static const struct key server_words[] = {
@@ -19,6 +21,8 @@ static const struct key server_words[] = {
      .min = 0,
      .max = 10000000,
      FIELD(member, max_connections)},
+    {.name = "tls", .type = VALUE_CHOICE, .choices = server_tls, FIELD(member_section, tls)},
+    {.name = "verify-host", .type = VALUE_OWN, .parse = value_member_host, .form = "a name or an address"},
     {.name = NULL},
 };
 
@@ -180,16 +184,29 @@ static bool is_new(const struct setting *setting, const struct backend *backend,
     return true;
 }
 
-static void drop(struct member *member)
+static void drop(struct member_section *line)
 {
-    free(member->name);
-    free(member->addr_text);
+    free(line->member.name);
+    free(line->member.addr_text);
+    free(line->host);
+}
+
+static void add(struct backend_section *section, const struct member_section *line)
+{
+    struct backend *backend = &section->backend;
+    size_t count = backend->member_count + 1;
+    backend->members = mem_grow(backend->members, count * sizeof(*backend->members));
+    section->lines = mem_grow(section->lines, count * sizeof(*section->lines));
+    backend->members[backend->member_count] = line->member;
+    section->lines[backend->member_count++] = *line;
 }
 
 bool value_server(const struct setting *setting, void *object)
 {
-    struct backend *backend = object;
-    struct member member = {.weight = 1};
+    struct backend_section *section = object;
+    struct backend *backend = &section->backend;
+    struct member_section line = {.member = {.weight = 1}, .number = setting->place.line};
+    struct member *member = &line.member;
     const char *at = setting->value;
     struct slice name = value_word(&at, ""), address = value_word(&at, "");
     if (!value_is_name(name))
@@ -198,16 +215,14 @@ bool value_server(const struct setting *setting, void *object)
         return value_refuse(setting, "the address is missing: write NAME ADDRESS");
     if (backend->member_count == BACKEND_MEMBERS_MAX)
         return value_refuse(setting, "a backend has at most 1024 servers");
-    member.name = mem_copy_n(name.data, name.len);
-    member.addr_text = mem_copy_n(address.data, address.len);
-    bool good = read_address(setting, &member);
-    good = read_words(setting, at, server_words, &member) && good;
-    good = good && is_new(setting, backend, &member);
-    if (!good) {
-        drop(&member);
-        return false;
-    }
-    backend->members = mem_grow(backend->members, (backend->member_count + 1) * sizeof(member));
-    backend->members[backend->member_count++] = member;
-    return true;
+    member->name = mem_copy_n(name.data, name.len);
+    member->addr_text = mem_copy_n(address.data, address.len);
+    bool good = read_address(setting, member);
+    good = read_words(setting, at, server_words, &line) && good;
+    good = good && is_new(setting, backend, member);
+    if (good)
+        add(section, &line);
+    else
+        drop(&line);
+    return good;
 }

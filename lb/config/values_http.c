@@ -73,35 +73,6 @@ bool value_certificate_headers(const struct setting *setting, void *object)
     return good;
 }
 
-static bool add_network(const struct setting *setting, struct http_settings *http, struct slice word)
-{
-    char *text = mem_copy_n(word.data, word.len);
-    struct network network;
-    const char *why;
-    bool good = network_parse(text, &network, &why);
-    if (!good)
-        problems_add(setting->problems, setting->place, "%s: %.100s: %s", setting->name, text, why);
-    free(text);
-    if (!good)
-        return false;
-    http->trusted = mem_grow(http->trusted, (http->trusted_count + 1) * sizeof(network));
-    http->trusted[http->trusted_count++] = network;
-    return true;
-}
-
-bool value_trusted_proxies(const struct setting *setting, void *object)
-{
-    struct http_settings *http = &((struct listener *)object)->http;
-    const char *at = setting->value;
-    bool good = true;
-    struct slice word = value_word(&at, ",");
-    if (word.len == 0)
-        return value_refuse(setting, "there is no network in the list");
-    for (; word.len; word = value_word(&at, ","))
-        good = add_network(setting, http, word) && good;
-    return good;
-}
-
 static const char *type_of(struct slice path)
 {
     static const struct {

@@ -35,6 +35,35 @@ bool value_bind(const struct setting *setting, void *object)
     return good;
 }
 
+static bool add_network(const struct setting *setting, struct listener *listener, struct slice word)
+{
+    char *text = mem_copy_n(word.data, word.len);
+    struct network network;
+    const char *why;
+    bool good = network_parse(text, &network, &why);
+    if (!good)
+        problems_add(setting->problems, setting->place, "%s: %.100s: %s", setting->name, text, why);
+    free(text);
+    if (!good)
+        return false;
+    listener->trusted = mem_grow(listener->trusted, (listener->trusted_count + 1) * sizeof(network));
+    listener->trusted[listener->trusted_count++] = network;
+    return true;
+}
+
+bool value_trusted_proxies(const struct setting *setting, void *object)
+{
+    struct listener *listener = object;
+    const char *at = setting->value;
+    bool good = true;
+    struct slice word = value_word(&at, ",");
+    if (word.len == 0)
+        return value_refuse(setting, "there is no network in the list");
+    for (; word.len; word = value_word(&at, ","))
+        good = add_network(setting, listener, word) && good;
+    return good;
+}
+
 bool value_host_pattern(struct slice text, char out[VALUE_HOST_MAX])
 {
     bool wildcard = text.len > 2 && memcmp(text.data, "*.", 2) == 0;
@@ -67,7 +96,7 @@ bool value_certificate(const struct setting *setting, void *object)
     return true;
 }
 
-static bool one_path(const struct setting *setting, struct tls_file *file)
+bool value_one_path(const struct setting *setting, struct tls_file *file)
 {
     const char *at = setting->value;
     struct slice path = value_word(&at, "");
@@ -80,14 +109,14 @@ static bool one_path(const struct setting *setting, struct tls_file *file)
 
 bool value_client_ca(const struct setting *setting, void *object)
 {
-    return one_path(setting, &((struct listener *)object)->tls.client_ca);
+    return value_one_path(setting, &((struct listener *)object)->tls.client_ca);
 }
 
 bool value_client_crl(const struct setting *setting, void *object)
 {
     struct tls_settings *tls = &((struct listener *)object)->tls;
     struct tls_file file = {0};
-    if (!one_path(setting, &file))
+    if (!value_one_path(setting, &file))
         return false;
     tls->crls = mem_grow(tls->crls, (tls->crl_count + 1) * sizeof(*tls->crls));
     tls->crls[tls->crl_count++] = file;
@@ -135,9 +164,8 @@ static bool append_word(const struct setting *setting, char **list, struct slice
     return good;
 }
 
-/* Appends the words of the value to *list, with `joint` between them. */
-static bool append_list(const struct setting *setting, char **list, const char *separators, const char *joint,
-                        const char *const *names)
+bool value_append_list(const struct setting *setting, char **list, const char *separators, const char *joint,
+                       const char *const *names)
 {
     const char *at = setting->value;
     bool good = true;
@@ -151,17 +179,18 @@ static bool append_list(const struct setting *setting, char **list, const char *
 
 bool value_ciphers(const struct setting *setting, void *object)
 {
-    return append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":", tls_cipher_names());
+    return value_append_list(setting, &((struct listener *)object)->tls.ciphers, ":,", ":",
+                             tls_cipher_names());
 }
 
 bool value_groups(const struct setting *setting, void *object)
 {
-    return append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":", tls_group_names());
+    return value_append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":", tls_group_names());
 }
 
 bool value_alpn(const struct setting *setting, void *object)
 {
-    return append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",", NULL);
+    return value_append_list(setting, &((struct listener *)object)->tls.alpn, ",", ",", NULL);
 }
 
 bool value_option(const struct setting *setting, void *object)

@@ -19,11 +19,19 @@ static void add_decision(struct log_fields *line, const struct conn *conn)
     log_add_members(line, "log", conn->decision.log);
 }
 
+static const char *server_tls_of(const struct conn *conn)
+{
+    return conn->server && conn->server->tls ? tls_session_version(conn->server->tls) : NULL;
+}
+
 static void add_figures(struct log_fields *line, const struct conn *conn)
 {
+    if (conn->unique_id)
+        log_adds(line, "id", conn->unique_id);
     log_adds(line, "backend",
              (conn->authorized || conn->member) && conn->backend ? conn->backend->name : NULL);
     log_adds(line, "server", conn->member ? conn->member->name : NULL);
+    log_adds(line, "server_tls", server_tls_of(conn));
     log_addu(line, "bytes_in", conn->bytes_in);
     log_addu(line, "bytes_out", conn->bytes_out);
     log_addu(line, "handshake_us", conn->handshake_us);

@@ -6,6 +6,7 @@
 
 #include "lb/base/memory.h"
 #include "lb/base/units.h"
+#include "lb/control/certificates.h"
 #include "lb/control/metrics.h"
 
 #define COMMAND_MAX 1024
@@ -45,6 +46,12 @@ static bool do_metrics(struct master *master, FILE *out)
     return true;
 }
 
+static bool do_certificates(struct master *master, FILE *out)
+{
+    certificates_write(snapshots_current(&master->snapshots), out);
+    return true;
+}
+
 static bool do_reload(struct master *master, FILE *out)
 {
     struct problems problems = {0};
@@ -69,6 +76,7 @@ static const struct command {
 } commands[] = {
     {"status", "listeners, servers and why connections were refused", do_status},
     {"metrics", "all counters in the Prometheus text format", do_metrics},
+    {"certificates", "certificates and CRLs in use, with the days left", do_certificates},
     {"reload", "read the configuration again, all or nothing (as SIGHUP)", do_reload},
     {"help", "this list", do_help},
 };
@@ -79,7 +87,7 @@ static bool do_help(struct master *master, FILE *out)
 {
     (void)master;
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(out, "%-10s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "%-12s %s\n", commands[i].name, commands[i].help);
     return true;
 }
 

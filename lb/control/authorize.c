@@ -13,6 +13,7 @@
 #include "lb/control/commands.h"
 #include "lb/tls/digest.h"
 #include "lb/tls/dryrun.h"
+#include "lb/tls/explain.h"
 
 enum { ALLOWED = 0, DENIED = 1, FAILED = 2 };
 
@@ -27,7 +28,8 @@ struct run {
     size_t count;
     char *owned[2]; /* what der points into */
     int64_t now_ms;
-    char fields[2048]; /* what the script has read */
+    char name[HELLO_NAME_MAX + 1]; /* that the client asks for, normalized; "" for none */
+    char fields[2048];             /* what the script has read */
     struct text read;
 };
 
@@ -107,6 +109,20 @@ static bool check_address(const char *text)
     return false;
 }
 
+/* A name that is no host name is what a hello without a name would be. */
+static bool choose_policy(struct run *run)
+{
+    const char *asked = run->arguments->sni;
+    if (asked && !hello_normalize_name(slice_of(asked), run->name)) {
+        fail(asked, "this is no host name");
+        return false;
+    }
+    size_t policy = listener_policy(run->listener, slice_of(run->name));
+    if (policy != NAME_MAP_NONE)
+        run->listener = &run->listener->policies[policy];
+    return true;
+}
+
 static bool load(struct run *run)
 {
     struct problems problems = {0};
@@ -122,7 +138,7 @@ static bool load(struct run *run)
     run->listener = config_listener(run->config, run->arguments->listener);
     if (!run->listener)
         fail(run->arguments->listener, "no such listener in the configuration");
-    return run->listener != NULL;
+    return run->listener && choose_policy(run);
 }
 
 static bool prepare(struct run *run)
@@ -257,14 +273,10 @@ static int allow_without_script(const struct run *run)
     return ALLOWED;
 }
 
-/* A name that is no host name is what a hello without a name would be. */
 static int decide(struct run *run, const struct certificate *chain, size_t count)
 {
     struct script_certificate certificates[CHAIN_MAX + 1];
-    char name[HELLO_NAME_MAX + 1] = "";
     const char *address = run->arguments->address ? run->arguments->address : "127.0.0.1";
-    if (run->arguments->sni && !hello_normalize_name(slice_of(run->arguments->sni), name))
-        return fail(run->arguments->sni, "this is no host name");
     if (!run->listener->script.path)
         return allow_without_script(run);
     for (size_t i = 0; i < count && i <= CHAIN_MAX; i++)
@@ -273,7 +285,7 @@ static int decide(struct run *run, const struct certificate *chain, size_t count
         .listener = slice_of(run->listener->name),
         .address = slice_of(address),
         .port = 50000,
-        .server_name = slice_of(name),
+        .server_name = slice_of(run->name),
         .tls = run->listener->tls.mode != TLS_OFF,
         .tls_version = SLICE_LITERAL("TLSv1.3"),
         .tls_cipher = SLICE_LITERAL("TLS_AES_128_GCM_SHA256"),
@@ -285,8 +297,52 @@ static int decide(struct run *run, const struct certificate *chain, size_t count
     return ask_script(run, &conn);
 }
 
+/* ---- what the verdict rests on ---- */
+
+static const char *mode_text(enum tls_mode mode)
+{
+    static const char *const names[] = {"off", "one-way", "mutual-optional", "mutual"};
+    return names[mode];
+}
+
+static void print_rules(const struct run *run)
+{
+    const struct listener *listener = run->listener;
+    const struct tls_settings *tls = &listener->tls;
+    printf("name:     %s, met by %s%s%s\n", run->name[0] ? run->name : "(none)",
+           listener->host ? "[certificate " : "the listener's own rules",
+           listener->host ? listener->host : "", listener->host ? "]" : "");
+    printf("rules:    tls = %s", mode_text(tls->mode));
+    if (tls->client_ca.path)
+        printf(", client-ca = %s", tls->client_ca.path);
+    for (size_t i = 0; i < tls->crl_count; i++)
+        printf(", client-crl = %s", tls->crls[i].path);
+    if (tls->crl_count > 0)
+        printf(", crl-depth = %s, crl-required = %s", tls->crl_depth == CRL_DEPTH_LEAF ? "leaf" : "chain",
+               tls->crl_required ? "yes" : "no");
+    puts("");
+}
+
+static void print_step(void *context, const char *text)
+{
+    (void)context;
+    printf("chain:    %s\n", text);
+}
+
+/* Before anything of TLS is begun, as the live listener does. */
+static bool refuses_name(const struct run *run)
+{
+    const struct listener *base = config_listener(run->config, run->arguments->listener);
+    struct hello hello = {.offers_ecdsa = true, .offers_rsa = true};
+    if (!base->sites)
+        return false;
+    snprintf(hello.name, sizeof(hello.name), "%s", run->name);
+    return tls_sites_choose(base->sites, &hello) == SITES_NONE;
+}
+
 static int judged(struct run *run, bool admitted, const struct tls_dry_run *dry)
 {
+    tls_explain(dry, run->der, run->count, print_step, NULL);
     if (admitted)
         return decide(run, dry->chain, dry->count);
     print_verdict(run, "deny", dry->failure.reason, dry->failure.text);
@@ -298,6 +354,12 @@ static int verify_and_decide(struct run *run)
     enum tls_mode mode = run->listener->tls.mode;
     struct problems problems = {0};
     struct tls_dry_run dry;
+    if (mode != TLS_OFF)
+        print_rules(run);
+    if (mode != TLS_OFF && refuses_name(run)) {
+        print_verdict(run, "deny", REASON_NAME_UNKNOWN, reason_meaning(REASON_NAME_UNKNOWN));
+        return DENIED;
+    }
     if (mode == TLS_OFF || mode == TLS_ONE_WAY) {
         puts("this listener asks for no certificate: the one given is not looked at");
         return decide(run, NULL, 0);

@@ -106,6 +106,17 @@ void log_addw(struct log_fields *line, const char *key, const char *word)
     text_adds(&line->text, word);
 }
 
+/* Through whom a client came that a PROXY header has named. */
+static void log_add_via(struct log_fields *line, const struct conn *conn)
+{
+    char via[ADDR_TEXT_MAX];
+    if (!conn->service->listener->proxy_protocol)
+        return;
+    if (conn->via)
+        addr_format(&conn->via->peer, via);
+    log_adds(line, "via", conn->via ? via : NULL);
+}
+
 void log_add_who(struct log_fields *line, const struct conn *conn)
 {
     char stamp[40], client[ADDR_TEXT_MAX];
@@ -119,6 +130,7 @@ void log_add_who(struct log_fields *line, const struct conn *conn)
         log_adds(line, "client", client);
     else
         log_addw(line, "client", client);
+    log_add_via(line, conn);
 }
 
 static const struct certificate *leaf_of(const struct conn *conn)

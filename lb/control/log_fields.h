@@ -29,7 +29,8 @@ void log_addw(struct log_fields *line, const char *key, const char *word);
 /* JSON members that a script has attached, without braces; NULL: none. */
 void log_add_members(struct log_fields *line, const char *key, const char *members);
 
-/* Time, listener and client; TLS and certificate of the connection. */
+/* Time, listener, client, and with proxy-protocol the proxy that spoke for it; TLS and certificate of the
+ * connection. */
 void log_add_who(struct log_fields *line, const struct conn *conn);
 void log_add_tls(struct log_fields *line, const struct conn *conn);
 void log_add_certificate(struct log_fields *line, const struct conn *conn);

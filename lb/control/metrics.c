@@ -131,6 +131,21 @@ static void write_counter(FILE *out, const struct backend *backend, const struct
             counted((const atomic_ullong *)((const char *)member->server + metric->offset)));
 }
 
+static void write_handshakes(FILE *out, const struct backend *backend, const struct member *member,
+                             const void *context)
+{
+    const struct {
+        const char *result;
+        const atomic_ullong *number;
+    } results[] = {{"full", &member->server->handshakes_full},
+                   {"resumed", &member->server->handshakes_resumed},
+                   {"failed", &member->server->handshakes_failed}};
+    (void)context;
+    for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+        fprintf(out, "lb_server_handshakes_total{backend=\"%s\",server=\"%s\",result=\"%s\"} %llu\n",
+                backend->name, member->name, results[i].result, counted(results[i].number));
+}
+
 static void write_up(FILE *out, const struct backend *backend, const struct member *member,
                      const void *context)
 {
@@ -153,6 +168,8 @@ static void write_servers(const struct config *config, FILE *out)
         head(out, server_metrics[i].name, "counter", server_metrics[i].help);
         each_member(config, out, write_counter, &server_metrics[i]);
     }
+    head(out, "lb_server_handshakes_total", "counter", "TLS handshakes with the server by result.");
+    each_member(config, out, write_handshakes, NULL);
     head(out, "lb_server_up", "gauge", "1 if the server may be chosen.");
     each_member(config, out, write_up, NULL);
     head(out, "lb_server_connections_active", "gauge", "Connections to the server that are open now.");
@@ -169,6 +186,9 @@ static void write_process(struct master *master, FILE *out)
     head(out, "lb_reloads_total", "counter", "Reloads by result.");
     fprintf(out, "lb_reloads_total{result=\"done\"} %llu\n", master->reloads_done);
     fprintf(out, "lb_reloads_total{result=\"refused\"} %llu\n", master->reloads_refused);
+    head(out, "lb_rotations_total", "counter", "Changed files that took effect without a reload, by result.");
+    fprintf(out, "lb_rotations_total{result=\"done\"} %llu\n", master->rotations_done);
+    fprintf(out, "lb_rotations_total{result=\"refused\"} %llu\n", master->rotations_refused);
     head(out, "lb_generation", "gauge", "The configuration that serves new connections, counted from 1.");
     fprintf(out, "lb_generation %u\n", master->snapshots.last_number);
     head(out, "lb_generations", "gauge", "Configurations that still have connections, the newest included.");

@@ -67,6 +67,7 @@ static void add_server(struct log_fields *line, const struct exchange *exchange)
 {
     log_adds(line, "backend", exchange->backend ? exchange->backend->name : NULL);
     log_adds(line, "server", exchange->member_name);
+    log_adds(line, "server_tls", exchange->server_tls);
     log_addu(line, "retries", exchange->tries > 1 ? exchange->tries - 1 : 0);
     log_addb(line, "reused", exchange->reused);
     log_addu(line, "bytes_in", exchange->bytes_in);

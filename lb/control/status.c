@@ -49,8 +49,10 @@ void status_write(struct master *master, FILE *out)
             (long long)(clock_unix_ms() - master->started_unix_ms) / 1000, master->snapshots.last_number,
             master->snapshots.count, master->worker_count, atomic_load(&master->shared.connections),
             atomic_load(&master->shared.max_connections), master->stopping ? ", draining" : "");
-    fprintf(out, "reloads  %llu done, %llu refused; log lines dropped: %llu\n", master->reloads_done,
-            master->reloads_refused, (unsigned long long)log_dropped(master->sink));
+    fprintf(out,
+            "reloads  %llu done, %llu refused; rotations %llu done, %llu refused; log lines dropped: %llu\n",
+            master->reloads_done, master->reloads_refused, master->rotations_done, master->rotations_refused,
+            (unsigned long long)log_dropped(master->sink));
     for (size_t i = 0; i < config->listener_count; i++)
         write_listener(out, &config->listeners[i]);
     for (size_t i = 0; i < config->backend_count; i++)

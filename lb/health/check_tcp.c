@@ -5,11 +5,13 @@
 struct check_tcp {
     union {
         uv_handle_t handle;
+        uv_stream_t stream;
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } uv;
     uv_timer_t timer;
     uv_connect_t connect;
+    struct slice first;
     check_done *done; /* NULL once it was called, or cancelled */
     void *context;
     unsigned handles;
@@ -39,9 +41,19 @@ static void ignore(void *context, int error)
     (void)error;
 }
 
+/* So few bytes fit into a new connection's buffer. */
+static int send_first(struct check_tcp *check)
+{
+    uv_buf_t buf = uv_buf_init((char *)check->first.data, (unsigned)check->first.len);
+    int sent = check->first.len > 0 ? uv_try_write(&check->uv.stream, &buf, 1) : 0;
+    return sent < 0 ? sent : 0;
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
-    finish(request->data, status);
+    struct check_tcp *check = request->data;
+    bool wanted = status == 0 && check->done; /* else the socket may be closing */
+    finish(check, wanted ? send_first(check) : status);
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -58,8 +70,8 @@ static int start(struct check_tcp *check, const struct addr *addr)
     return 0;
 }
 
-struct check_tcp *check_tcp(uv_loop_t *loop, const struct addr *addr, uint64_t timeout_ms, check_done *done,
-                            void *context, int *error)
+struct check_tcp *check_tcp(uv_loop_t *loop, const struct addr *addr, struct slice first, uint64_t timeout_ms,
+                            check_done *done, void *context, int *error)
 {
     struct check_tcp *check = calloc(1, sizeof(*check));
     *error = UV_ENOMEM;
@@ -73,6 +85,7 @@ struct check_tcp *check_tcp(uv_loop_t *loop, const struct addr *addr, uint64_t t
     }
     uv_timer_init(loop, &check->timer);
     check->uv.handle.data = check->timer.data = check;
+    check->first = first;
     check->done = done;
     check->context = context;
     check->handles = 2;

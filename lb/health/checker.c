@@ -4,6 +4,7 @@
 
 #include "lb/base/memory.h"
 #include "lb/health/check_tcp.h"
+#include "lb/net/proxy_protocol.h"
 
 /* One server under watch. */
 struct watch {
@@ -11,6 +12,7 @@ struct watch {
     struct checker *checker;
     struct server *server;
     struct health_settings settings;
+    enum send_proxy send_proxy;
     uv_timer_t timer;
     struct check_tcp *probe; /* running, or NULL */
     unsigned streak;         /* results in a row that contradict server->up */
@@ -72,12 +74,22 @@ static void on_probed(void *context, int error)
     uv_timer_start(&watch->timer, on_interval, watch->settings.interval_ms, 0);
 }
 
+/* A server that expects a header is told that this connection is nobody's but lb's. */
+static struct slice first_bytes(const struct watch *watch)
+{
+    switch (watch->send_proxy) {
+    case SEND_PROXY_V1: return proxy_own_v1();
+    case SEND_PROXY_V2: return proxy_own_v2();
+    default: return (struct slice){0};
+    }
+}
+
 static void on_interval(uv_timer_t *timer)
 {
     struct watch *watch = timer->data;
     int error = 0;
-    watch->probe = check_tcp(watch->checker->loop, &watch->server->addr, watch->settings.timeout_ms,
-                             on_probed, watch, &error);
+    watch->probe = check_tcp(watch->checker->loop, &watch->server->addr, first_bytes(watch),
+                             watch->settings.timeout_ms, on_probed, watch, &error);
     if (!watch->probe) /* without a route connect fails at once */
         on_probed(watch, error);
 }
@@ -102,10 +114,18 @@ static struct watch *find(struct checker *checker, const struct server *server)
     return watch;
 }
 
-static void add(struct checker *checker, struct server *server, const struct health_settings *settings)
+static void follow(struct watch *watch, const struct backend *backend)
+{
+    watch->settings = backend->health;
+    watch->send_proxy = backend->send_proxy;
+    watch->keep = true;
+}
+
+static void add(struct checker *checker, struct server *server, const struct backend *backend)
 {
     struct watch *watch = mem_new(sizeof(*watch));
-    *watch = (struct watch){.checker = checker, .server = server, .settings = *settings, .keep = true};
+    *watch = (struct watch){.checker = checker, .server = server};
+    follow(watch, backend);
     watch->next = checker->first;
     checker->first = watch;
     uv_timer_init(checker->loop, &watch->timer);
@@ -118,12 +138,10 @@ static void follow_member(struct checker *checker, const struct backend *backend
     struct watch *watch = find(checker, member->server);
     if (backend->health.kind == HEALTH_OFF || !member->resolved)
         return;
-    if (!watch) {
-        add(checker, member->server, &backend->health);
-        return;
-    }
-    watch->keep = true;
-    watch->settings = backend->health;
+    if (watch)
+        follow(watch, backend);
+    else
+        add(checker, member->server, backend);
 }
 
 /* Nobody watches the server any longer: what was last known must not keep it out forever. */

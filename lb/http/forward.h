@@ -44,6 +44,9 @@ struct forward_facts {
  */
 void forward_clean(struct http_head *head, bool trusted, bool keep_upgrade);
 
+/* A new id: 32 hex digits. */
+void forward_new_id(struct request_ids *ids, char out[33]);
+
 /* What the request will be known by, into facts->request_id: for scripts and logs that need it before
  * forward_request. After forward_clean. */
 void forward_request_id(const struct http_head *head, struct forward_facts *facts);

@@ -57,7 +57,7 @@ static uint64_t scatter(uint64_t number)
 
 /* Two counters from points drawn at random: ids of one thread never repeat, and those of two meet only where
  * both halves do. Whoever sees ids may guess others: they name, they do not authorize. */
-static void make(struct request_ids *ids, char out[33])
+void forward_new_id(struct request_ids *ids, char out[33])
 {
     struct request_ids once = {.made = 0};
     struct text text;
@@ -76,7 +76,7 @@ void forward_request_id(const struct http_head *head, struct forward_facts *fact
     struct text text;
     if (!forward_kept_id(head, &kept)) {
         if (facts->request_id[0] == '\0')
-            make(facts->ids, facts->request_id);
+            forward_new_id(facts->ids, facts->request_id);
         return;
     }
     text_init(&text, facts->request_id, sizeof(facts->request_id));

@@ -48,6 +48,7 @@ static void ignore_end(struct conn *conn)
 
 static const struct step steps[CONN_STATE_COUNT] = {
     [CONN_NEW] = {NULL, NULL, false, discard, ignore_end},
+    [CONN_PROXY] = {greet_limit, header_expired, true, header_data, header_end},
     [CONN_HELLO] = {greet_limit, greet_expired, true, greet_data, greet_end},
     [CONN_HANDSHAKE] = {greet_limit, greet_expired, true, discard, greet_end},
     [CONN_AUTHORIZE] = {authorize_limit, authorize_resume, false, early_data, early_end},
@@ -138,10 +139,14 @@ static void client_secured(struct stream *stream)
     authorize_start(conn);
 }
 
+void conn_take(struct conn *conn, struct slice bytes)
+{
+    steps[conn->state].client_data(conn, bytes);
+}
+
 static void client_data(struct stream *stream, struct slice bytes)
 {
-    struct conn *conn = stream->owner;
-    steps[conn->state].client_data(conn, bytes);
+    conn_take(stream->owner, bytes);
 }
 
 static void client_end(struct stream *stream)
@@ -228,24 +233,43 @@ static void server_data(struct stream *stream, struct slice bytes)
     relay_server_data(stream->owner, bytes);
 }
 
+static void server_secured(struct stream *stream)
+{
+    connect_secured(stream->owner);
+}
+
 static void server_end(struct stream *stream)
 {
-    relay_server_end(stream->owner);
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_CONNECT)
+        connect_unsecured(conn);
+    else if (stream->tls && tls_session_truncated(stream->tls))
+        conn_close(conn, REASON_SERVER_TRUNCATED);
+    else
+        relay_server_end(conn);
 }
 
 static void server_drained(struct stream *stream)
 {
-    relay_drained(stream->owner);
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_RELAY || conn->state == CONN_DRAIN)
+        relay_drained(conn);
 }
 
 static void server_failed(struct stream *stream, enum stream_error error)
 {
-    (void)error;
-    conn_close(stream->owner, REASON_SERVER_RESET);
+    struct conn *conn = stream->owner;
+    if (conn->state == CONN_CONNECT)
+        connect_unsecured(conn);
+    else if (error == STREAM_TLS)
+        connect_lost(conn);
+    else
+        conn_close(conn, REASON_SERVER_RESET);
 }
 
 const struct stream_events conn_server_events = {
     .connected = server_connected,
+    .secured = server_secured,
     .data = server_data,
     .end = server_end,
     .drained = server_drained,
@@ -267,6 +291,14 @@ static void enlist(struct conn *conn)
     generation_hold(conn->service->generation);
 }
 
+void conn_begin(struct conn *conn)
+{
+    if (conn->service->contexts)
+        conn_enter(conn, CONN_HELLO);
+    else
+        authorize_start(conn);
+}
+
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer)
 {
     struct conn *conn = calloc(1, sizeof(*conn));
@@ -286,10 +318,24 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
     }
     conn->handles = 1;
     conn_touch(conn);
-    if (service->contexts)
-        conn_enter(conn, CONN_HELLO);
+    if (header_wanted(conn))
+        conn_enter(conn, CONN_PROXY);
     else
-        authorize_start(conn);
+        conn_begin(conn);
+}
+
+bool conn_local(const struct conn *conn, struct addr *out)
+{
+    const struct stream *client = conn->client;
+    int len = sizeof(out->un);
+    if (conn->via && !conn->via->unknown) {
+        *out = conn->via->local;
+        return true;
+    }
+    if (client->uv.handle.type != UV_TCP || uv_tcp_getsockname(&client->uv.tcp, &out->sa, &len) != 0)
+        return false;
+    out->len = (socklen_t)len;
+    return true;
 }
 
 /* The other side must be able to tell a cut from an end. */
@@ -299,6 +345,8 @@ static bool cuts(enum reason reason)
     case REASON_CLIENT_RESET:
     case REASON_CLIENT_TRUNCATED:
     case REASON_SERVER_RESET:
+    case REASON_SERVER_TLS_FAILED:
+    case REASON_SERVER_TRUNCATED:
     case REASON_TLS_FAILED:
     case REASON_REAUTHORIZATION:
     case REASON_CLOSE_ON_EXPIRY:
@@ -344,6 +392,8 @@ void conn_close(struct conn *conn, enum reason reason)
     connect_free(conn);
     free(conn->early);
     free(conn->server_name);
+    free(conn->via);
+    free(conn->unique_id);
     free(conn->headers);
     free(conn->chosen_server);
     free(conn->decision.text);

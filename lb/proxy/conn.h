@@ -1,8 +1,8 @@
 /*
  * One client's connection and the states it goes through:
  *
- *   HELLO -> HANDSHAKE -> AUTHORIZE -> CONNECT -> RELAY -> DRAIN          (tcp)
- *                                   -> HTTP: exchanges, see http.h        (http)
+ *   PROXY -> HELLO -> HANDSHAKE -> AUTHORIZE -> CONNECT -> RELAY -> DRAIN          (tcp)
+ *                                            -> HTTP: exchanges, see http.h        (http)
  *   any   -> REFUSE (the client is told why, where the protocol can) -> CLOSING
  *
  * conn_enter is the one setter of the state and arms the state's deadline; conn_close is the one way to the
@@ -18,6 +18,7 @@
 
 enum conn_state {
     CONN_NEW,
+    CONN_PROXY, /* collecting the PROXY header of a trusted proxy */
     CONN_HELLO, /* collecting the ClientHello */
     CONN_HANDSHAKE,
     CONN_AUTHORIZE, /* the script decides; it may be waiting */
@@ -60,6 +61,13 @@ struct early {
     char bytes[];
 };
 
+/* A client that a trusted proxy speaks for. */
+struct via {
+    struct addr peer;  /* the proxy */
+    struct addr local; /* what the client connected to; not if it is unknown */
+    bool unknown;      /* the proxy cannot tell who the client is: conn->peer is the proxy's address */
+};
+
 /* What the decision left behind for the log. */
 struct decision {
     char *text; /* why denied, or what failed; NULL if there is nothing to say */
@@ -85,8 +93,10 @@ struct conn {
     uint64_t discarded;           /* bytes of a client that was refused */
     uint64_t requests;            /* http: begun on it */
     size_t unsent;                /* what the peers had still to take when the deadline was looked at last */
-    struct addr peer;
-    char *server_name; /* SNI, normalized; NULL: none */
+    struct addr peer;             /* the client's address */
+    struct via *via;              /* NULL: the client has connected itself */
+    char *unique_id;              /* that a server was told; NULL: none */
+    char *server_name;            /* SNI, normalized; NULL: none */
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
@@ -123,6 +133,20 @@ struct step {
 /* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active);
  * both are counted down when the connection is gone. It lives until its streams are closed. */
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
+
+/* What the client itself has to say begins here: TLS or not. */
+void conn_begin(struct conn *conn);
+
+/* As if `bytes` had just come from the client. */
+void conn_take(struct conn *conn, struct slice bytes);
+
+/* The address that the client connected to; a system call where no PROXY header has told it. False: not
+ * known, or a unix socket's. */
+bool conn_local(const struct conn *conn, struct addr *out);
+
+/* Whether the client is one of trusted-proxies, whose X-Forwarded-For and the like are believed. A client
+ * that a proxy speaks for must be among them itself. */
+bool conn_trusted(const struct conn *conn, const struct listener *listener);
 
 /* Gives back what the caller of conn_accept has counted. */
 void conn_count_down(struct proxy_thread *thread, const struct service *service);

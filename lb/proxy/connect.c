@@ -1,7 +1,12 @@
 /* Finding a server that accepts: one after the other, each at most once, within the backend's limits. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lb/base/clock.h"
+#include "lb/base/text.h"
+#include "lb/net/proxy_protocol.h"
+#include "lb/proxy/http.h"
+#include "lb/proxy/server_tls.h"
 #include "lb/proxy/steps.h"
 
 extern const struct stream_events conn_server_events;
@@ -12,7 +17,9 @@ struct connect_attempt {
     unsigned left; /* further servers that may be tried */
     unsigned made;
     uint64_t started_us;
-    int last_error; /* negative errno */
+    int last_error;  /* negative errno; 0: it was TLS */
+    enum reason tls; /* then this is why */
+    char tls_text[400];
 };
 
 static const char refuse_nothing_up[] = "no server of the backend is up with room for a connection";
@@ -41,6 +48,8 @@ static enum reason failure_of(const struct connect_attempt *attempt)
 {
     if (attempt->made == 0)
         return REASON_NO_SERVER;
+    if (attempt->last_error == 0)
+        return attempt->tls;
     if (attempt->last_error == UV_ETIMEDOUT)
         return REASON_TIMEOUT_CONNECT;
     if (attempt->last_error == UV_EMFILE || attempt->last_error == UV_ENFILE)
@@ -48,13 +57,19 @@ static enum reason failure_of(const struct connect_attempt *attempt)
     return REASON_CONNECT_FAILED;
 }
 
+static const char *text_of(const struct connect_attempt *attempt)
+{
+    if (attempt->made == 0)
+        return refuse_nothing_up;
+    return attempt->last_error == 0 ? attempt->tls_text : uv_strerror(attempt->last_error);
+}
+
 static void give_up(struct conn *conn)
 {
     struct connect_attempt *attempt = conn->attempt;
     enum reason reason = failure_of(attempt);
     conn->connect_us = (uint32_t)(clock_us() - attempt->started_us);
-    conn_refuse(conn, reason, TLS_ALERT_INTERNAL_ERROR,
-                attempt->made == 0 ? refuse_nothing_up : uv_strerror(attempt->last_error));
+    conn_refuse(conn, reason, TLS_ALERT_INTERNAL_ERROR, text_of(attempt));
 }
 
 /* True when a connect is under way. */
@@ -107,17 +122,93 @@ void connect_start(struct conn *conn)
     try_next(conn);
 }
 
+/* Right behind the connect, before anything else is said: without it the server would take the connection for
+ * lb's own. 0 or a negative errno. */
+static int announce(struct conn *conn)
+{
+    char id[33] = "", *header = conn->thread->net.scratch.plain; /* nothing is being decrypted now */
+    if (conn->backend->send_proxy == SEND_PROXY_OFF)
+        return 0;
+    if (conn->backend->send_proxy == SEND_PROXY_V2) {
+        forward_new_id(&conn->thread->http->ids, id);
+        free(conn->unique_id);
+        conn->unique_id = strdup(id);
+    }
+    size_t len = proxy_announce(conn, conn->backend, id, header);
+    if (len == 0)
+        return UV_EMSGSIZE;
+    return stream_write(conn->server, slice_make(header, len)) == STREAM_BROKEN ? UV_ECONNRESET : 0;
+}
+
+static void established(struct conn *conn)
+{
+    conn->connect_us = (uint32_t)(clock_us() - conn->attempt->started_us);
+    connect_free(conn);
+    relay_start(conn);
+}
+
+/* Within the same timeout-connect. The outcome may be told from within. */
+static void secure(struct conn *conn, struct tls_peer *peer)
+{
+    const struct tls_protocols *protocols =
+        server_tls_protocols(conn->service->generation->servers, conn->backend);
+    struct tls_session *session = tls_session_connect(peer, protocols, &conn->thread->net.scratch);
+    if (session)
+        stream_secure(conn->server, session, slice_make("", 0));
+    else
+        conn_close(conn, REASON_NO_MEMORY);
+}
+
 void connect_done(struct conn *conn, int status)
 {
+    if (status == 0)
+        status = announce(conn);
     if (status < 0) {
         failed_once(conn, status);
         try_next(conn);
         return;
     }
-    conn->connect_us = (uint32_t)(clock_us() - conn->attempt->started_us);
     count(&conn->member->server->connections, 1);
-    connect_free(conn);
-    relay_start(conn);
+    struct tls_peer *peer = server_tls_peer(conn->service->generation->servers, conn->backend, conn->member);
+    if (peer)
+        secure(conn, peer);
+    else
+        established(conn);
+}
+
+void connect_secured(struct conn *conn)
+{
+    struct server *server = conn->member->server;
+    count(tls_session_resumed(conn->server->tls) ? &server->handshakes_resumed : &server->handshakes_full, 1);
+    established(conn);
+}
+
+/* Whose fault it is stands in the text: the connection goes on to the next server. */
+static void note_tls(struct connect_attempt *attempt, const struct member *member,
+                     const struct tls_failure *failure)
+{
+    struct text text;
+    attempt->tls = failure->reason;
+    text_init(&text, attempt->tls_text, sizeof(attempt->tls_text));
+    text_addf(&text, "server %s: %s", member->name, failure->text);
+}
+
+void connect_unsecured(struct conn *conn)
+{
+    note_tls(conn->attempt, conn->member, tls_session_why(conn->server->tls));
+    count(&conn->member->server->handshakes_failed, 1);
+    failed_once(conn, 0);
+    try_next(conn);
+}
+
+void connect_lost(struct conn *conn)
+{
+    const struct tls_failure *failure = tls_session_why(conn->server->tls);
+    if (!conn->decision.text)
+        conn->decision.text = strdup(failure->text);
+    if (tls_session_spurned(conn->server->tls))
+        count(&conn->member->server->handshakes_failed, 1);
+    conn_close(conn, failure->reason);
 }
 
 void connect_expired(struct conn *conn)

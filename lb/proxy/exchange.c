@@ -205,7 +205,6 @@ void exchange_begin(struct exchange *exchange)
 {
     const struct http_conn *http = exchange->http;
     use_newest(exchange);
-    const struct http_settings *settings = &exchange->service->listener->http;
     if (http->refused_status) {
         exchange->close = true;
         exchange_refuse(exchange, http->refused_status, exchange->conn->refused, NULL);
@@ -217,8 +216,7 @@ void exchange_begin(struct exchange *exchange)
         exchange_refuse(exchange, 413, REASON_BODY_TOO_LARGE, NULL);
         return;
     }
-    exchange->trusted = settings->trusted_count > 0 &&
-                        network_has(settings->trusted, settings->trusted_count, &exchange->conn->peer);
+    exchange->trusted = conn_trusted(exchange->conn, exchange->service->listener);
     forward_clean(exchange->request, exchange->trusted, exchange->request->upgrade);
     name_request(exchange);
     exchange_route(exchange);
@@ -408,6 +406,7 @@ static void release(struct exchange *exchange)
     exchange_facts_give(exchange);
     free(exchange->server);
     free(exchange->text);
+    free(exchange->failure_text);
     free(exchange->log_fields);
     exchange->request = exchange->answer = exchange->request_trailers = exchange->answer_trailers = NULL;
     exchange->next_waiting = thread->finished;

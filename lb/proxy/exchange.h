@@ -87,6 +87,7 @@ struct exchange {
     size_t unsent;     /* what the client had still to take when the deadline was looked at last */
     bool fresh;        /* the next try is over a connection of its own */
     struct upstream_failure failure; /* of the last try */
+    char *failure_text;              /* its */
 
     /* For the log. */
     unsigned status;
@@ -97,6 +98,7 @@ struct exchange {
     char id[40];
     char *text, *log_fields;
     const char *member_name;
+    const char *server_tls; /* version of TLS to the server; NULL: none */
 };
 
 /* ---- told by the front ---- */

@@ -1,10 +1,12 @@
 /* The server's side of an exchange: one server after the other until one answers, then its answer. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lb/base/clock.h"
 #include "lb/proxy/exchange.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/steps.h"
 
 static void try_next(struct exchange *exchange);
 
@@ -78,7 +80,8 @@ void exchange_server_leave(struct exchange *exchange)
 static bool nothing_was_sent(const struct exchange *exchange)
 {
     enum upstream_trouble trouble = exchange->failure.trouble;
-    return trouble == UPSTREAM_CONNECT || trouble == UPSTREAM_UNTOUCHED;
+    return trouble == UPSTREAM_CONNECT || trouble == UPSTREAM_UNTOUCHED || trouble == UPSTREAM_TLS ||
+           trouble == UPSTREAM_IMPOSTOR;
 }
 
 /* RFC 9110 section 9.2.2: what may have been done once may be done again only if it is idempotent. */
@@ -106,6 +109,8 @@ static void give_up(struct exchange *exchange)
         else
             exchange_refuse(exchange, 503, REASON_CONNECT_FAILED, uv_strerror(failure->error));
         break;
+    case UPSTREAM_TLS: exchange_refuse(exchange, 503, REASON_SERVER_TLS_FAILED, failure->text); break;
+    case UPSTREAM_IMPOSTOR: exchange_refuse(exchange, 503, REASON_SERVER_CERTIFICATE, failure->text); break;
     case UPSTREAM_UNTOUCHED:
     case UPSTREAM_CLOSED: exchange_refuse(exchange, 502, REASON_SERVER_CLOSED, failure->text); break;
     case UPSTREAM_BAD_ANSWER: exchange_refuse(exchange, 502, REASON_ANSWER_INVALID, failure->text); break;
@@ -155,13 +160,34 @@ static void failed_once(struct exchange *exchange)
 static void on_ready(void *owner)
 {
     struct exchange *exchange = owner;
+    exchange->server_tls = upstream_tls(exchange->upstream);
     send_request(exchange);
+}
+
+static size_t on_announce(void *owner, char *out)
+{
+    const struct exchange *exchange = owner;
+    return proxy_announce(exchange->conn, exchange->backend, exchange->id, out);
+}
+
+/* The text outlives the connection: another server may be tried first. That of TLS says whose it is. */
+static void keep_failure(struct exchange *exchange, const struct upstream_failure *failure)
+{
+    bool tls = failure->trouble == UPSTREAM_TLS || failure->trouble == UPSTREAM_IMPOSTOR;
+    char line[512];
+    exchange->failure = *failure;
+    free(exchange->failure_text);
+    if (tls)
+        snprintf(line, sizeof(line), "server %s: %s", exchange->member->name, failure->text);
+    const char *text = tls ? line : failure->text;
+    exchange->failure_text = text ? strdup(text) : NULL;
+    exchange->failure.text = exchange->failure_text;
 }
 
 static void on_failed(void *owner, const struct upstream_failure *failure)
 {
     struct exchange *exchange = owner;
-    exchange->failure = *failure;
+    keep_failure(exchange, failure);
     failed_once(exchange);
 }
 
@@ -360,6 +386,7 @@ static const struct upstream_events server_events = {
     .end = on_server_end,
     .drained = on_upstream_drained,
     .failed = on_failed,
+    .announce = on_announce,
 };
 
 /* ---- trying ---- */
@@ -390,6 +417,7 @@ static bool try_member(struct exchange *exchange)
 static void use_upstream(struct exchange *exchange)
 {
     exchange->reused = upstream_reused(exchange->upstream);
+    exchange->server_tls = upstream_tls(exchange->upstream);
     if (upstream_ready(exchange->upstream)) {
         if (exchange->tries == 1 && !exchange->fresh)
             exchange->connected_us = exchange->opened_us; /* nothing was waited for */
@@ -415,23 +443,13 @@ static void try_next(struct exchange *exchange)
 
 /* ---- beginning ---- */
 
-static unsigned local_port(const struct exchange *exchange, struct addr *local)
-{
-    const struct stream *client = exchange->conn->client;
-    int len = sizeof(local->un);
-    if (client->uv.handle.type != UV_TCP || uv_tcp_getsockname(&client->uv.tcp, &local->sa, &len) != 0)
-        return 0;
-    local->len = (socklen_t)len;
-    return addr_port(local);
-}
-
 /* Asked once for a connection: it does not change. */
 static unsigned port_of(const struct exchange *exchange)
 {
     struct http_conn *http = exchange->http;
     struct addr local;
-    if (http->port == 0)
-        http->port = local_port(exchange, &local);
+    if (http->port == 0 && conn_local(exchange->conn, &local))
+        http->port = addr_port(&local);
     return http->port;
 }
 

@@ -7,7 +7,9 @@
 #include "lb/base/rate.h"
 #include "lb/base/text.h"
 #include "lb/base/version.h"
+#include "lb/config/archive.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/server_tls.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
 
@@ -64,6 +66,18 @@ static bool script_rate(void *context, struct slice key, unsigned limit, uint64_
                                                    limit, window_ms, (uint64_t)(clock_us() / 1000));
 }
 
+/* What the checks have read, and no file that has changed since. */
+static bool script_read(void *context, const char *path, const char *folder, struct slice *bytes,
+                        const char **why)
+{
+    const struct service *service = context;
+    const struct archived *file = archive_find(service->generation->config->archive, ARCHIVE_SCRIPT, path);
+    (void)folder;
+    *bytes = slice_make(file ? file->data : NULL, file ? file->len : 0);
+    *why = file ? file->why : "it was not asked for when the configuration was loaded";
+    return file && file->data;
+}
+
 static bool make_script(struct service *service, struct problems *problems)
 {
     const struct listener *listener = service->listener;
@@ -75,6 +89,7 @@ static bool make_script(struct service *service, struct problems *problems)
         .has_backend = script_has_backend,
         .has_server = script_has_server,
         .rate = script_rate,
+        .read = script_read,
         .version = LB_VERSION,
     };
     if (!listener->script.path)
@@ -134,7 +149,7 @@ static void share_sessions(const struct service *service, struct tls_context *co
     text_adds(&text, service->listener->name);
     text_addc(&text, '\0');
     text_adds(&text, service->listener->host ? service->listener->host : "");
-    tls_context_share(context, service->generation->sessions, slice_make(name, text.len));
+    tls_context_resume(context, service->generation->sessions, slice_make(name, text.len));
 }
 
 struct tls_context *service_context(struct service *service, size_t pair)
@@ -200,6 +215,8 @@ struct generation *generation_new(struct config *config, unsigned number, struct
         generation->services[i].base = &generation->services[i];
         good &= make_service(&generation->services[i], problems);
     }
+    generation->servers = server_tls_new(config, problems);
+    good &= generation->servers != NULL;
     for (size_t i = 0; i < config->listener_count; i++)
         find_strangers(generation, &generation->services[i]);
     if (good)
@@ -217,6 +234,7 @@ void generation_free(struct generation *generation)
             free_service(&generation->services[i]);
     for (size_t i = 0; i < config->backend_count; i++)
         balancer_release(&generation->balancers[i]);
+    server_tls_free(generation->servers);
     atomic_fetch_sub(generation->alive, 1);
     free(generation->services);
     free(generation->balancers);
@@ -255,6 +273,8 @@ struct pool *generation_pool(struct generation *generation, struct upstream_thre
 {
     if (!generation->pool)
         generation->pool = pool_new(thread);
+    if (generation->pool)
+        pool_secure(generation->pool, generation->servers);
     if (generation->pool && generation->retired) /* nobody looks after it any more */
         pool_keep_nothing(generation->pool);
     return generation->pool;
@@ -267,10 +287,18 @@ void generation_drop_pool(struct generation *generation)
     generation->pool = NULL;
 }
 
+/* The two generations that a pool goes between. */
+struct passage {
+    const struct config *from, *to;
+};
+
 static bool keeps_server(void *context, const struct server *server, const struct backend **backend,
                          const struct member **member)
 {
-    const struct config *config = ((const struct generation *)context)->config;
+    const struct passage *passage = context;
+    const struct config *config = passage->to;
+    if (!server_tls_alike(passage->from, config, server))
+        return false;
     for (size_t i = 0; i < config->backend_count; i++)
         for (size_t j = 0; j < config->backends[i].member_count; j++)
             if (config->backends[i].members[j].server == server) {
@@ -283,8 +311,9 @@ static bool keeps_server(void *context, const struct server *server, const struc
 
 void generation_move_pool(struct generation *from, struct generation *to, struct upstream_thread *thread)
 {
+    struct passage passage = {from->config, to->config};
     if (from->pool && generation_pool(to, thread))
-        pool_move(from->pool, to->pool, keeps_server, to);
+        pool_move(from->pool, to->pool, keeps_server, &passage);
 }
 
 struct service *service_for(struct service *base, struct slice host)

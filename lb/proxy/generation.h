@@ -11,6 +11,7 @@
 struct generation;
 struct pool;
 struct rate_table;
+struct server_tls;
 struct tls_sessions;
 struct upstream_thread;
 
@@ -33,6 +34,7 @@ struct generation {
     struct log *log;               /* of the thread that owns it at the moment */
     struct service *services;      /* as config->listeners */
     struct balancer *balancers;    /* as config->backends */
+    struct server_tls *servers;    /* TLS to the servers */
     unsigned long connections;     /* that run on it */
     struct rate_table *rates;      /* of the process, for scripts */
     struct tls_sessions *sessions; /* of the process: what clients resume with */

@@ -1,6 +1,7 @@
 /* The connections to servers that one thread keeps for one snapshot. */
 #include <stdlib.h>
 
+#include "lb/proxy/server_tls.h"
 #include "lb/proxy/upstream_parts.h"
 
 /* ---- lists ---- */
@@ -83,6 +84,7 @@ struct pool_server *pool_server_get(struct pool *pool, const struct backend *bac
     if (!home)
         return NULL;
     *home = (struct pool_server){.next = *bucket, .pool = pool, .server = member->server, .backend = backend};
+    home->peer = pool->tls ? server_tls_peer(pool->tls, backend, member) : NULL;
     *bucket = home;
     return home;
 }
@@ -100,6 +102,11 @@ static void close_idle(struct pool_server *home, uint64_t since_ms)
         if (link->idle && link->idle_since_ms <= since_ms)
             h2_link_close(link);
     }
+}
+
+void pool_secure(struct pool *pool, const struct server_tls *servers)
+{
+    pool->tls = servers;
 }
 
 void pool_keep_nothing(struct pool *pool)
@@ -185,8 +192,9 @@ static void move_server(struct pool_server *home, struct pool *to, pool_keeps *k
     const struct member *member;
     if ((!home->kept.newest && !home->shared.newest) || !keeps(context, home->server, &backend, &member))
         return;
-    struct pool_server *target =
-        backend->h2 == home->backend->h2 ? pool_server_get(to, backend, member) : NULL;
+    /* With a PROXY header each connection is one client's from its first byte on. */
+    bool alike = backend->h2 == home->backend->h2 && backend->send_proxy == SEND_PROXY_OFF;
+    struct pool_server *target = alike ? pool_server_get(to, backend, member) : NULL;
     if (!target)
         return;
     move_kept(home, target);

@@ -224,11 +224,13 @@ struct comparison {
 
 static bool concerns(const struct conn *conn, struct comparison *last)
 {
+    if (!is_live(conn)) /* one that is being closed has no name any more */
+        return false;
     const struct service *was = conn->service;
     const struct service *is =
         generation_service(conn->thread->current, was->listener->name, conn->server_name);
     const struct listener *now = is ? is->listener : was->listener;
-    if (!now->reauthorize || !is_mutual(was->listener->tls.mode) || !is_live(conn))
+    if (!now->reauthorize || !is_mutual(was->listener->tls.mode))
         return false;
     if (!is)
         return false; /* a listener that is gone lets its connections finish */

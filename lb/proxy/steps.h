@@ -4,6 +4,16 @@
 
 #include "lb/proxy/conn.h"
 
+/* proxy_header.c */
+bool header_wanted(const struct conn *conn); /* the peer is one that speaks for others */
+void header_data(struct conn *conn, struct slice bytes);
+void header_end(struct conn *conn);
+void header_expired(struct conn *conn);
+
+/* announce.c: the PROXY header for a server of `backend`, which has send_proxy, into out[PROXY_WRITE_MAX].
+ * `id` is told as the connection's unique id. The length; 0: it cannot be written. */
+size_t proxy_announce(const struct conn *conn, const struct backend *backend, const char *id, char *out);
+
 /* greet.c */
 void greet_data(struct conn *conn, struct slice bytes);
 void greet_end(struct conn *conn);
@@ -29,6 +39,9 @@ void early_end(struct conn *conn);
 /* connect.c */
 void connect_start(struct conn *conn);
 void connect_done(struct conn *conn, int status);
+void connect_secured(struct conn *conn);
+void connect_unsecured(struct conn *conn); /* the server's stream has failed or ended before */
+void connect_lost(struct conn *conn);      /* TLS has failed after that */
 void connect_expired(struct conn *conn);
 void connect_free(struct conn *conn);
 uint64_t connect_limit(const struct conn *conn);

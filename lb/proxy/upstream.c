@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "lb/proxy/counters.h"
+#include "lb/proxy/server_tls.h"
 #include "lb/proxy/upstream_parts.h"
 
 #define SPARE_MAX 256
@@ -25,11 +26,57 @@ bool link_connect(struct link *link, struct pool_server *home, const struct addr
     return true;
 }
 
+/* It may fail within, and close the link. */
+static void start_tls(struct link *link)
+{
+    const struct pool_server *home = link->home;
+    struct tls_session *session =
+        tls_session_connect(home->peer, server_tls_http(home->backend), &link->stream->thread->scratch);
+    if (session)
+        stream_secure(link->stream, session, slice_make("", 0));
+    else
+        link->stream->events->failed(link->stream, STREAM_RESET);
+}
+
 void link_connected(struct link *link, int status)
 {
     struct server *server = link->home->server;
-    link->connected = status == 0;
+    link->connected = status == 0 && !link->home->peer;
     count(status == 0 ? &server->connections : &server->connect_errors, 1);
+}
+
+bool link_secure(struct link *link)
+{
+    bool ready = link->connected;
+    if (!ready)
+        start_tls(link);
+    return ready;
+}
+
+void link_secured(struct link *link)
+{
+    struct server *server = link->home->server;
+    link->connected = true;
+    count(tls_session_resumed(link->stream->tls) ? &server->handshakes_resumed : &server->handshakes_full, 1);
+}
+
+bool link_unsecured(struct link *link, enum upstream_trouble *trouble, const char **text)
+{
+    const struct tls_session *session = link->stream->tls;
+    if (link->connected && !(session && tls_session_spurned(session)))
+        return false;
+    const struct tls_failure *failure = session ? tls_session_why(session) : NULL;
+    bool impostor = failure && failure->reason == REASON_SERVER_CERTIFICATE;
+    *trouble = impostor ? UPSTREAM_IMPOSTOR : UPSTREAM_TLS;
+    *text = failure ? failure->text : "out of memory";
+    count(&link->home->server->handshakes_failed, 1);
+    count(&link->home->server->connect_errors, 1);
+    return true;
+}
+
+bool link_truncated(const struct link *link)
+{
+    return link->stream->tls && tls_session_truncated(link->stream->tls);
 }
 
 void link_idle(struct link *link)
@@ -59,11 +106,19 @@ void link_keep(struct link *link)
     link_idle(link);
 }
 
+void link_end(struct link *link)
+{
+    if (link->home && link->connected && !link->broken && link->stream->tls)
+        stream_end(link->stream);
+}
+
 void link_close(struct link *link)
 {
     struct pool_server *home = link->home;
     if (!home)
         return;
+    if (link->idle)
+        link_end(link);
     link_taken(link);
     link->home = NULL;
     stream_close(link->stream);
@@ -153,6 +208,12 @@ bool upstream_ready(const struct upstream *upstream)
 bool upstream_reused(const struct upstream *upstream)
 {
     return upstream->reused;
+}
+
+const char *upstream_tls(const struct upstream *upstream)
+{
+    const struct stream *stream = upstream->link ? upstream->link->stream : NULL;
+    return stream && stream->tls ? tls_session_version(stream->tls) : NULL;
 }
 
 enum stream_written upstream_request(struct upstream *upstream, const struct http_head *head,

@@ -8,13 +8,17 @@
 
 #include "lb/balance/backend.h"
 #include "lb/http/h2.h"
+#include "lb/net/proxy_protocol.h"
 #include "lb/net/stream.h"
 
 struct upstream;
 struct pool;
+struct server_tls;
 
 enum upstream_trouble {
     UPSTREAM_CONNECT,    /* no connection: `error` is a negative errno */
+    UPSTREAM_TLS,        /* no TLS: nothing was sent; `text` says why */
+    UPSTREAM_IMPOSTOR,   /* likewise: the server has not proven who it is */
     UPSTREAM_CLOSED,     /* the connection ended or broke before the first byte of an answer */
     UPSTREAM_UNTOUCHED,  /* the server says that it has not looked at the request: it may be sent again */
     UPSTREAM_BAD_ANSWER, /* what came is no answer: `text` says why */
@@ -25,7 +29,7 @@ enum upstream_trouble {
 struct upstream_failure {
     enum upstream_trouble trouble;
     int error;
-    const char *text; /* constant; may be NULL */
+    const char *text; /* valid during the call; may be NULL */
 };
 
 /* What the owner is told. In each call the owner may call any function below, upstream_close too. */
@@ -39,6 +43,10 @@ struct upstream_events {
     void (*end)(void *owner, struct http_head *trailers); /* the owner's, or NULL */
     void (*drained)(void *owner);                         /* what upstream_body had queued is gone */
     void (*failed)(void *owner, const struct upstream_failure *failure); /* nothing follows; close it */
+    /* Before `ready`, with a backend that has send_proxy: writes the PROXY header with which the connection
+     * begins into out[PROXY_WRITE_MAX] and gives its length; 0: there can be none, and the connection fails.
+     */
+    size_t (*announce)(void *owner, char *out);
 };
 
 /* The thread's things that all upstreams need. */
@@ -51,6 +59,8 @@ struct upstream_thread {
 /* ---- pools ---- */
 
 struct pool *pool_new(struct upstream_thread *thread); /* NULL: out of memory */
+/* Whom to speak TLS to; without it, to nobody. It lives as long as the pool is used. */
+void pool_secure(struct pool *pool, const struct server_tls *servers);
 /* Connections close when their requests are over: none is idle. */
 void pool_keep_nothing(struct pool *pool);
 /* Closes what is idle; what is in use closes when its upstream does. The pool frees itself with the last. */
@@ -73,8 +83,9 @@ struct upstream *upstream_open(struct pool *pool, const struct backend *backend,
                                bool fresh, bool idempotent, const struct upstream_events *events, void *owner,
                                int *error);
 
-bool upstream_ready(const struct upstream *upstream);  /* right after open: send; else wait for `ready` */
-bool upstream_reused(const struct upstream *upstream); /* over a connection that has served before */
+bool upstream_ready(const struct upstream *upstream);      /* right after open: send; else wait for `ready` */
+bool upstream_reused(const struct upstream *upstream);     /* over a connection that has served before */
+const char *upstream_tls(const struct upstream *upstream); /* the version, constant; NULL: none */
 
 /*
  * Sends the head with the first bytes of the body, in one write where that is possible. Framing fields are

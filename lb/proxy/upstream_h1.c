@@ -190,11 +190,22 @@ static void ended_early(struct h1_link *link, const char *text)
 
 static void end_of_answer(struct h1_link *link)
 {
-    bool open_end = link->answer == ANSWER_BODY && !link->link.broken;
+    bool open_end = link->answer == ANSWER_BODY && !link->link.broken && !link_truncated(&link->link);
     if (open_end && h1_decoder_eof(link->decoder) == H1_END)
         take_end(link, slice_make(NULL, 0));
     else
         ended_early(link, "the server ended the connection too early");
+}
+
+/* False: TLS is there, or is not wanted. */
+static bool unsecured(struct h1_link *link)
+{
+    enum upstream_trouble trouble;
+    const char *text;
+    if (!link_unsecured(&link->link, &trouble, &text))
+        return false;
+    fail(link, trouble, 0, text);
+    return true;
 }
 
 static void on_end(struct stream *stream)
@@ -204,7 +215,9 @@ static void on_end(struct stream *stream)
     link->dirty = true;
     if (!upstream) {
         link_close(&link->link);
-    } else if (link->answer == ANSWER_TUNNEL) {
+    } else if (unsecured(link)) {
+        return;
+    } else if (link->answer == ANSWER_TUNNEL && !link_truncated(&link->link)) {
         link->answer = ANSWER_WHOLE;
         upstream->events->end(upstream->owner, NULL);
     } else if (link->answer != ANSWER_WHOLE) {
@@ -220,7 +233,7 @@ static void on_failed(struct stream *stream, enum stream_error error)
     link->link.broken = true;
     if (!link->upstream)
         link_close(&link->link);
-    else if (link->answer != ANSWER_WHOLE)
+    else if (!unsecured(link) && link->answer != ANSWER_WHOLE)
         ended_early(link, "the server reset the connection");
 }
 
@@ -231,17 +244,44 @@ static void on_drained(struct stream *stream)
         link->upstream->events->drained(link->upstream->owner);
 }
 
+static void tell_ready(struct h1_link *link)
+{
+    struct upstream *upstream = link->upstream;
+    upstream->ready = true;
+    upstream->events->ready(upstream->owner);
+}
+
+/* Right behind the connect, before anything else is said: without it the server would take the connection for
+ * lb's own. 0 or a negative errno. */
+static int announce(struct h1_link *link)
+{
+    const struct upstream *upstream = link->upstream;
+    char *header = link->link.home->pool->thread->net->scratch.plain; /* nothing is being decrypted now */
+    if (link->link.home->backend->send_proxy == SEND_PROXY_OFF)
+        return 0;
+    size_t len = upstream->events->announce(upstream->owner, header);
+    if (len == 0)
+        return UV_EMSGSIZE;
+    return link_write(&link->link, slice_make(header, len)) == STREAM_BROKEN ? UV_ECONNRESET : 0;
+}
+
 static void on_connected(struct stream *stream, int status)
 {
     struct h1_link *link = stream->owner;
-    struct upstream *upstream = link->upstream;
     link_connected(&link->link, status);
-    if (status < 0) {
+    if (status == 0)
+        status = announce(link);
+    if (status < 0)
         fail(link, UPSTREAM_CONNECT, status, NULL);
-        return;
-    }
-    upstream->ready = true;
-    upstream->events->ready(upstream->owner);
+    else if (link_secure(&link->link))
+        tell_ready(link);
+}
+
+static void on_secured(struct stream *stream)
+{
+    struct h1_link *link = stream->owner;
+    link_secured(&link->link);
+    tell_ready(link);
 }
 
 static void on_closed(struct stream *stream)
@@ -253,6 +293,7 @@ static void on_closed(struct stream *stream)
 
 static const struct stream_events h1_link_events = {
     .connected = on_connected,
+    .secured = on_secured,
     .data = on_data,
     .end = on_end,
     .drained = on_drained,
@@ -284,6 +325,8 @@ static bool clean(const struct h1_link *link)
 {
     const struct pool_server *home = link->link.home;
     bool untouched = link->link.connected && !link->requested;
+    if (home->backend->send_proxy != SEND_PROXY_OFF) /* it is known to be one client's */
+        return false;
     return (untouched || exchange_whole(link)) && !link->dirty && !link->link.broken &&
            !stream_blocked(link->link.stream) && !home->pool->retired &&
            home->kept.count < home->backend->pool_connections;
@@ -292,9 +335,11 @@ static bool clean(const struct h1_link *link)
 static void h1_link_leave(struct upstream *upstream)
 {
     struct h1_link *link = link_of(upstream);
-    bool keep = clean(link);
+    bool keep = clean(link), whole = link->answer == ANSWER_WHOLE && link->request_whole && !link->tunnel;
     detach(link);
     if (!keep) {
+        if (whole)
+            link_end(&link->link);
         link_close(&link->link);
         return;
     }

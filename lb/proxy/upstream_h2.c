@@ -1,4 +1,5 @@
-/* HTTP/2 to a server, with prior knowledge (RFC 9113 section 3.3): many requests share a connection. */
+/* HTTP/2 to a server, with prior knowledge (RFC 9113 section 3.3) or by ALPN: many requests share a
+ * connection. */
 #include "lb/proxy/upstream_h2.h"
 
 #include <stdlib.h>
@@ -317,15 +318,22 @@ static void on_data(struct stream *stream, struct slice bytes)
         broke_rules(link);
 }
 
+static void lost(struct h2_link *link, const char *text)
+{
+    enum upstream_trouble trouble = UPSTREAM_CLOSED;
+    link_unsecured(&link->link, &trouble, &text);
+    fail_all(link, trouble, 0, text);
+}
+
 static void on_end(struct stream *stream)
 {
-    fail_all(stream->owner, UPSTREAM_CLOSED, 0, "the server ended the connection");
+    lost(stream->owner, "the server ended the connection");
 }
 
 static void on_failed(struct stream *stream, enum stream_error error)
 {
     (void)error;
-    fail_all(stream->owner, UPSTREAM_CLOSED, 0, "the server reset the connection");
+    lost(stream->owner, "the server reset the connection");
 }
 
 static void on_drained(struct stream *stream)
@@ -350,18 +358,29 @@ static void tell_ready(struct h2_link *link)
     }
 }
 
-static void on_connected(struct stream *stream, int status)
+static void begin(struct h2_link *link)
 {
-    struct h2_link *link = stream->owner;
-    link_connected(&link->link, status);
-    if (status < 0) {
-        fail_all(link, UPSTREAM_CONNECT, status, NULL);
-        return;
-    }
     link->receiving = true; /* the requests of all that wait go out together */
     tell_ready(link);
     link->receiving = false;
     h2_link_settle(link);
+}
+
+static void on_connected(struct stream *stream, int status)
+{
+    struct h2_link *link = stream->owner;
+    link_connected(&link->link, status);
+    if (status < 0)
+        fail_all(link, UPSTREAM_CONNECT, status, NULL);
+    else if (link_secure(&link->link))
+        begin(link);
+}
+
+static void on_secured(struct stream *stream)
+{
+    struct h2_link *link = stream->owner;
+    link_secured(&link->link);
+    begin(link);
 }
 
 static void on_closed(struct stream *stream)
@@ -371,6 +390,7 @@ static void on_closed(struct stream *stream)
 
 const struct stream_events h2_link_events = {
     .connected = on_connected,
+    .secured = on_secured,
     .data = on_data,
     .end = on_end,
     .drained = on_drained,

@@ -21,10 +21,10 @@ struct link {
     struct link *newer, *older; /* in the list of home that it is in */
     uint64_t idle_since_ms;
     unsigned served; /* requests sent over it */
-    bool connected;
-    bool kept;   /* in home->kept */
-    bool idle;   /* kept for the next request, and counted so */
-    bool broken; /* a write has failed: what comes in may be the rest of what was sent before a reset */
+    bool connected;  /* and, where it has to be, secured */
+    bool kept;       /* in home->kept */
+    bool idle;       /* kept for the next request, and counted so */
+    bool broken;     /* a write has failed: what comes in may be the rest of what was sent before a reset */
 };
 
 /* Newest first. */
@@ -42,6 +42,7 @@ struct pool_server {
     struct pool *pool;
     struct server *server;
     const struct backend *backend;
+    struct tls_peer *peer;   /* NULL: without TLS */
     struct link_list kept;   /* HTTP/1: the idle ones */
     struct link_list shared; /* HTTP/2: all */
 };
@@ -50,6 +51,7 @@ struct pool_server {
 
 struct pool {
     struct upstream_thread *thread;
+    const struct server_tls *tls; /* NULL: no server is spoken TLS to */
     struct pool_server *servers[POOL_BUCKETS];
     struct upstream *spare; /* to be used again */
     unsigned spare_count;
@@ -68,7 +70,21 @@ bool link_connect(struct link *link, struct pool_server *home, const struct addr
                   const struct stream_events *events, int *error);
 /* The outcome, from `connected`: counts it. */
 void link_connected(struct link *link, int status);
-/* Leaves its pool; the stream's `closed` frees it later. HTTP/2 leaves its list first. */
+/* Once it is: begins with TLS. True: the link needs none, and is ready. False: `secured` or `failed` follows,
+ * or has followed. */
+bool link_secure(struct link *link);
+/* From `secured`. */
+void link_secured(struct link *link);
+/* From `failed` or `end`: whether TLS is the reason that nothing was done yet, *trouble and *text then say
+ * how it failed. Counts it. */
+bool link_unsecured(struct link *link, enum upstream_trouble *trouble, const char **text);
+/* From `end`: nobody has said that it ends here. */
+bool link_truncated(const struct link *link);
+/* Nothing is left to be said: where TLS tells an end from a cut, it is an end. To be called before
+ * link_close. */
+void link_end(struct link *link);
+/* Leaves its pool; one that was idle ends in order. The stream's `closed` frees it later. HTTP/2 leaves its
+ * list first. */
 void link_close(struct link *link);
 void link_idle(struct link *link);  /* from now on; counted */
 void link_taken(struct link *link); /* no longer */

@@ -36,6 +36,7 @@ static void close_handles(struct master *master)
     uv_close((uv_handle_t *)&master->sweep, NULL);
     mailbox_close(&master->mailbox);
     checker_close(master->checker);
+    rotation_close(master->rotation);
     master->hooks->ending(master, master->hooks->context);
 }
 
@@ -135,6 +136,7 @@ static void prepare_loop(struct master *master)
     uv_timer_init(&master->loop, &master->sweep);
     master->deadline.data = master->sweep.data = master;
     master->checker = checker_new(&master->loop, master->log);
+    master->rotation = rotation_new(master);
 }
 
 static bool start_workers(struct master *master, size_t count, const char **why)
@@ -181,6 +183,7 @@ static bool start(struct master *master, struct config *config, struct problems 
     print_problems(problems);
     if (!good)
         return false;
+    rotation_follow(master->rotation);
     if (master->hooks->started(master, master->hooks->context, &why))
         return true;
     fprintf(stderr, "lb: %s\n", why);

@@ -8,6 +8,7 @@
 #include "lb/balance/server.h"
 #include "lb/base/log.h"
 #include "lb/health/checker.h"
+#include "lb/run/rotate.h"
 #include "lb/run/snapshots.h"
 #include "lb/run/worker.h"
 
@@ -40,7 +41,8 @@ struct master {
     struct worker **workers;
     size_t worker_count, idle_workers;
     struct checker *checker;
-    unsigned long long reloads_done, reloads_refused;
+    struct rotation *rotation;
+    unsigned long long reloads_done, reloads_refused, rotations_done, rotations_refused;
     int64_t started_unix_ms;
     bool stopping, ended;
 };
@@ -52,10 +54,15 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
  * is not NULL. */
 bool master_reload(struct master *master, struct problems *problems);
 
+/* Likewise, but one that is refused is not logged and counted until it is told of: it may be tried again. */
+bool master_try_reload(struct master *master, struct problems *problems);
+void master_tell_reload_refused(struct master *master, const struct problems *problems);
+
 /* As SIGTERM: the first call drains, a second one stops at once. */
 void master_shutdown(struct master *master);
 
-/* reload.c, for master_run: loads, prepares and publishes the first snapshot or a further one. */
+/* reload.c: prepares and publishes the first snapshot or a further one; takes the caller's reference. What it
+ * was made of is not watched yet: rotation_follow. */
 bool master_publish(struct master *master, struct config *config, struct problems *problems);
 
 #endif

@@ -65,6 +65,14 @@ static void set_limits(struct master *master, const struct config *config)
     atomic_store(&master->shared.max_connections, (unsigned)(wanted > 0 && wanted < fit ? wanted : fit));
 }
 
+static void on_swept(uv_timer_t *timer)
+{
+    struct master *master = timer->data;
+    snapshots_sweep(&master->snapshots);
+    if (master->snapshots.count <= 1)
+        uv_timer_stop(timer);
+}
+
 bool master_publish(struct master *master, struct config *config, struct problems *problems)
 {
     struct config *before = snapshots_current(&master->snapshots);
@@ -86,6 +94,8 @@ bool master_publish(struct master *master, struct config *config, struct problem
     checker_follow(master->checker, config);
     snapshots_add(&master->snapshots, config, number);
     master->snapshots.last_number = number;
+    if (before)
+        uv_timer_start(&master->sweep, on_swept, 100, 500);
     return true;
 }
 
@@ -138,29 +148,38 @@ static bool load_and_publish(struct master *master, struct problems *problems)
     return done;
 }
 
-static void on_swept(uv_timer_t *timer)
+static void tell_done(struct master *master, const struct problems *problems)
 {
-    struct master *master = timer->data;
-    snapshots_sweep(&master->snapshots);
-    if (master->snapshots.count <= 1)
-        uv_timer_stop(timer);
+    log_problems(master, problems);
+    master->reloads_done++;
+    log_event(master->log, LOG_INFO, "reload done: generation %u serves new connections",
+              master->snapshots.last_number);
+}
+
+void master_tell_reload_refused(struct master *master, const struct problems *problems)
+{
+    log_problems(master, problems);
+    master->reloads_refused++;
+    log_event(master->log, LOG_ERROR, "reload refused: %zu problems; generation %u goes on as it was",
+              problems->errors, master->snapshots.last_number);
+}
+
+bool master_try_reload(struct master *master, struct problems *problems)
+{
+    bool done = load_and_publish(master, problems);
+    if (done) {
+        tell_done(master, problems);
+        rotation_follow(master->rotation);
+    }
+    return done;
 }
 
 bool master_reload(struct master *master, struct problems *copy)
 {
     struct problems own = {0}, *problems = copy ? copy : &own;
-    bool done = load_and_publish(master, problems);
-    log_problems(master, problems);
-    if (done) {
-        master->reloads_done++;
-        log_event(master->log, LOG_INFO, "reload done: generation %u serves new connections",
-                  master->snapshots.last_number);
-        uv_timer_start(&master->sweep, on_swept, 100, 500);
-    } else {
-        master->reloads_refused++;
-        log_event(master->log, LOG_ERROR, "reload refused: %zu problems; generation %u goes on as it was",
-                  problems->errors, master->snapshots.last_number);
-    }
+    bool done = master_try_reload(master, problems);
+    if (!done)
+        master_tell_reload_refused(master, problems);
     problems_free(&own);
     return done;
 }

@@ -114,11 +114,6 @@ bool certificate_self_issued(const struct certificate *certificate)
     return slice_equal(certificate->subject, certificate->issuer);
 }
 
-bool certificate_client_purpose(const struct certificate *certificate)
-{
-    return extended_usage_allows(certificate->extensions, OID_EKU_CLIENT);
-}
-
 bool certificate_issued_by(const struct certificate *certificate, const struct certificate *issuer)
 {
     if (!slice_equal(certificate->issuer, issuer->subject))

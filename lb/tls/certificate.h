@@ -34,8 +34,7 @@ char *certificate_sha256(const struct certificate *certificate, char *out, size_
 /* Properties that verification looks at. */
 bool certificate_self_issued(const struct certificate *certificate);
 bool certificate_weak(const struct certificate *certificate,
-                      const char **what);                               /* MD5/SHA-1 signature, RSA < 2048 */
-bool certificate_client_purpose(const struct certificate *certificate); /* EKU absent, any, or clientAuth */
+                      const char **what); /* MD5/SHA-1 signature, RSA < 2048 */
 bool certificate_issued_by(const struct certificate *certificate,
                            const struct certificate *issuer); /* names and key ids */
 

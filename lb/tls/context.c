@@ -102,7 +102,10 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
 {
     bool good = set_versions(context->ctx, settings, place, problems);
     good = set_suites_and_groups(context, settings, place, problems) && good;
-    good = identity_load(context->ctx, pair, place, problems) && good;
+    good = identity_load(context->ctx, pair, &(struct identity_use){false, settings->expiry_warning_s}, place,
+                         problems) &&
+           good;
+    own_read(pair ? &pair->certificate : NULL, &context->own);
     good = set_clients(context, settings, place, problems) && good;
     good = resume_setup(context, settings, place, problems) && good;
     io_attach(context->ctx);

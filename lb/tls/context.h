@@ -46,7 +46,7 @@ bool tls_context_admits(struct tls_context *context, const struct certificate *c
 /* Lets clients resume their sessions, with what the process keeps for that; `scope` names listener and
  * policy: sessions of another one are not resumed. Once, in the context's thread; further calls do nothing.
  */
-void tls_context_share(struct tls_context *context, struct tls_sessions *sessions, struct slice scope);
+void tls_context_resume(struct tls_context *context, struct tls_sessions *sessions, struct slice scope);
 
 /* Certificates are judged, and tickets aged, as if it were then (unix seconds; 0: the clock's time). For dry
  * runs and tests. */

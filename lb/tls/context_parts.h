@@ -6,16 +6,18 @@
 
 #include "lb/tls/context.h"
 #include "lb/tls/library.h"
+#include "lb/tls/own.h"
 #include "lb/tls/path.h"
 #include "lb/tls/resume.h"
 #include "lb/tls/suites.h"
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
-    atomic_uint users; /* the owner and each session */
-    enum tls_mode mode;
+    atomic_uint users;   /* the owner and each session */
+    enum tls_mode mode;  /* towards servers: mutual if they are verified, else one-way */
     struct trust *trust; /* held; NULL in one-way mode */
     char *alpn;          /* NULL: none */
+    struct tls_own own;
     enum tls_version min, max;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */

@@ -14,7 +14,8 @@
 #define CRL_NEVER INT64_MAX
 
 struct crl {
-    char *data; /* owned copy of the DER */
+    const char *file; /* where it was read from; the settings' */
+    char *data;       /* owned copy of the DER */
     struct slice der, issuer;
     int64_t this_update, next_update; /* unix seconds; CRL_NEVER without nextUpdate */
     bool partial;                     /* covers only some certificates or reasons: proves nothing good */

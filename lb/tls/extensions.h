@@ -24,6 +24,7 @@ struct extension {
 #define OID_AUTHORITY_KEY_ID SLICE_LITERAL("\x55\x1d\x23")
 #define OID_EXTENDED_USAGE   SLICE_LITERAL("\x55\x1d\x25")
 #define OID_EKU_ANY          SLICE_LITERAL("\x55\x1d\x25\x00")
+#define OID_EKU_SERVER       SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
 #define OID_EKU_CLIENT       SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x02")
 
 enum general_name { NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };

@@ -97,7 +97,7 @@ void failure_from_certificate(int error, const struct certificate *certificate, 
                     "certificate %s is refused: %s", subject, library_error(error, words));
 }
 
-/* ---- the handshake ---- */
+/* ---- the handshake with a client ---- */
 
 static const char NO_PROOF[] = "the client did not prove that it has its certificate's key";
 
@@ -127,6 +127,39 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
     {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error, "the client's Finished message is wrong"},
     {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1, "the client left during the handshake"},
     {WOLFSSL_ERROR_ZERO_RETURN, REASON_TLS_ABORTED, -1, "the client closed TLS during the handshake"},
+    {MEMORY_E, REASON_NO_MEMORY, internal_error, "out of memory"},
+};
+
+/* ---- the handshake with a server; what reason it is, is told by session_refuse ---- */
+
+static const char NO_SERVER_PROOF[] = "the server did not prove that it has its certificate's key";
+static const char NOTHING_IN_COMMON[] =
+    "no cipher suite, group or signature algorithm in common with the server";
+static const char NO_TLS[] = "what the server sends is no TLS: does it expect plain connections?";
+
+static const struct meaning SERVER_ERRORS[] = {
+    {MAX_CHAIN_ERROR, REASON_CERTIFICATE_TOO_DEEP, ALERT_UNKNOWN_CA,
+     "the server sent more than 9 certificates"},
+    {ASN_PARSE_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "a certificate of the server cannot be read: is it damaged, is there a NUL in a name, or has its name "
+     "a part with two attributes?"},
+    {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
+     "an intermediate that the server sent is no CA"},
+    {NO_PEER_CERT, REASON_CERTIFICATE_MISSING, -1, "the server sent no certificate"},
+    {VERSION_ERROR, REASON_TLS_VERSION, protocol_version,
+     "no TLS version in common with the server, or what it sends is no TLS"},
+    {UNKNOWN_RECORD_TYPE, REASON_TLS_FAILED, -1, NO_TLS},
+    {MATCH_SUITE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, NOTHING_IN_COMMON},
+    {UNSUPPORTED_SUITE, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, NOTHING_IN_COMMON},
+    {BAD_KEY_SHARE_DATA, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, NOTHING_IN_COMMON},
+    {ECC_CURVETYPE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, NOTHING_IN_COMMON},
+    {UNKNOWN_ALPN_PROTOCOL_NAME_E, REASON_TLS_FAILED, illegal_parameter,
+     "the server chose by ALPN what it was not offered"},
+    {SIG_VERIFY_E, REASON_TLS_FAILED, decrypt_error, NO_SERVER_PROOF},
+    {VERIFY_SIGN_ERROR, REASON_TLS_FAILED, decrypt_error, NO_SERVER_PROOF},
+    {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error, "the server's Finished message is wrong"},
+    {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1, "the server left during the handshake"},
+    {WOLFSSL_ERROR_ZERO_RETURN, REASON_TLS_ABORTED, -1, "the server closed TLS during the handshake"},
     {MEMORY_E, REASON_NO_MEMORY, internal_error, "out of memory"},
 };
 
@@ -182,10 +215,38 @@ static void explain_client_alert(int code, struct tls_failure *failure)
     failure->alert_received = code;
 }
 
-static void explain_error(int error, bool done, struct tls_failure *failure)
+static const char *server_alert_hint(int code)
+{
+    switch (code) {
+    case ALERT_HANDSHAKE_FAILURE: return ": versions, ciphers and groups may have nothing in common";
+    case ALERT_CERTIFICATE_REQUIRED: return ": it demands a certificate: set 'certificate'";
+    case 112: return ": it does not know the name that it was sent: set 'verify-host'";
+    default:
+        return code >= ALERT_BAD_CERTIFICATE && code <= ALERT_UNKNOWN_CA && code != illegal_parameter
+                   ? ": it does not accept the certificate of lb, or demands one"
+                   : "";
+    }
+}
+
+static void explain_server_alert(int code, struct tls_failure *failure)
+{
+    failure_set(failure, REASON_TLS_FAILED, -1, "the server sent alert %d (%s)%s", code, alert_name(code),
+                server_alert_hint(code));
+    failure->alert_received = code;
+}
+
+static const struct meaning *meaning_of(const struct tls_session *session, int error)
+{
+    if (session->done)
+        return NULL;
+    return session->peer ? FIND(SERVER_ERRORS, error) : FIND(HANDSHAKE_ERRORS, error);
+}
+
+static void explain_error(const struct tls_session *session, int error, struct tls_failure *failure)
 {
     char words[LIBRARY_TEXT_MAX];
-    const struct meaning *meaning = done ? NULL : FIND(HANDSHAKE_ERRORS, error);
+    bool done = session->done;
+    const struct meaning *meaning = meaning_of(session, error);
     if (meaning)
         failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
     else
@@ -201,11 +262,14 @@ void failure_from_library(struct tls_session *session, int error)
         return;
     wolfSSL_get_alert_history(session->ssl, &history);
     if (history.last_rx.level == alert_fatal) {
-        explain_client_alert(history.last_rx.code, &failure);
+        if (session->peer)
+            explain_server_alert(history.last_rx.code, &failure);
+        else
+            explain_client_alert(history.last_rx.code, &failure);
         session_refuse(session, &failure);
         return;
     }
-    explain_error(error, session->done, &failure);
+    explain_error(session, error, &failure);
     if (history.last_tx.level == alert_fatal) {
         failure.alert_sent = history.last_tx.code;
         session_refuse(session, &failure);

@@ -17,6 +17,9 @@ void failure_set(struct tls_failure *failure, enum reason reason, int alert, con
     va_end(arguments);
 }
 
+const struct path_role path_of_client = {OID_EKU_CLIENT, "clientAuth", "client-ca", "client-crl", "clients"};
+const struct path_role path_of_server = {OID_EKU_SERVER, "serverAuth", "ca", "crl", "servers"};
+
 /* ---- where the path ends ---- */
 
 static const struct certificate *anchor_named(const struct trust *trust, struct slice name)
@@ -34,13 +37,13 @@ static bool refuse_unknown_issuer(const struct trust *trust, const struct certif
     brief_name(last->issuer, issuer);
     if (anchor_named(trust, last->issuer))
         failure_set(failure, REASON_CERTIFICATE_UNKNOWN_CA, ALERT_UNKNOWN_CA,
-                    "client-ca has a CA named %s, but with another key: is it an older or a newer one?",
-                    issuer);
+                    "%s has a CA named %s, but with another key: is it an older or a newer one?",
+                    trust->role->store, issuer);
     else
         failure_set(failure, REASON_CERTIFICATE_UNKNOWN_CA, ALERT_UNKNOWN_CA,
-                    "issuer %s is neither in client-ca nor among the %zu certificate%s sent: is an "
-                    "intermediate missing?",
-                    issuer, sent, sent == 1 ? "" : "s");
+                    "issuer %s is neither in %s nor among the %zu certificate%s sent: is an intermediate "
+                    "missing?",
+                    issuer, trust->role->store, sent, sent == 1 ? "" : "s");
     return false;
 }
 
@@ -56,10 +59,11 @@ static bool judge_end(const struct trust *trust, const struct path *path, size_t
     brief_name(last->subject, subject);
     if (path->count == 1)
         failure_set(failure, REASON_CERTIFICATE_SELF_SIGNED, ALERT_UNKNOWN_CA,
-                    "certificate %s is self-signed: it needs the signature of a CA of client-ca", subject);
+                    "certificate %s is self-signed: it needs the signature of a CA of %s", subject,
+                    trust->role->store);
     else
         failure_set(failure, REASON_CERTIFICATE_UNKNOWN_CA, ALERT_UNKNOWN_CA,
-                    "the chain ends in root %s, which is not in client-ca", subject);
+                    "the chain ends in root %s, which is not in %s", subject, trust->role->store);
     return false;
 }
 
@@ -137,15 +141,15 @@ static bool judge_strength(const struct path *path, struct tls_failure *failure)
     return true;
 }
 
-static bool judge_purpose(const struct path *path, struct tls_failure *failure)
+static bool judge_purpose(const struct path_role *role, const struct path *path, struct tls_failure *failure)
 {
     char subject[BRIEF_MAX];
     for (size_t i = 0; i < path->count; i++) {
-        if (certificate_client_purpose(path->list[i]))
+        if (extended_usage_allows(path->list[i]->extensions, role->purpose))
             continue;
         failure_set(failure, REASON_CERTIFICATE_PURPOSE, ALERT_UNSUPPORTED_CERTIFICATE,
-                    "the extendedKeyUsage of %s lacks clientAuth",
-                    brief_name(path->list[i]->subject, subject));
+                    "the extendedKeyUsage of %s lacks %s", brief_name(path->list[i]->subject, subject),
+                    role->purpose_name);
         return false;
     }
     if (key_usage_has(path->list[0]->extensions, USAGE_SIGNATURE))
@@ -218,7 +222,7 @@ static bool is_confirmed(const struct trust *trust, struct crl *crl, const struc
 /* What the CRLs of one issuer prove beyond revocation. */
 struct proof {
     bool current, expired, unsigned_one;
-    int64_t next_update; /* of the latest that has expired */
+    const struct crl *last; /* the latest that has expired */
 };
 
 static void weigh(const struct trust *trust, struct crl *crl, const struct certificate *issuer, int64_t now,
@@ -231,26 +235,26 @@ static void weigh(const struct trust *trust, struct crl *crl, const struct certi
     } else if (now <= crl->next_update) {
         proof->current = proof->current || now >= crl->this_update;
     } else {
-        proof->next_update =
-            proof->expired && proof->next_update > crl->next_update ? proof->next_update : crl->next_update;
+        if (!proof->expired || proof->last->next_update < crl->next_update)
+            proof->last = crl;
         proof->expired = true;
     }
 }
 
-static bool refuse_without_proof(const struct certificate *issuer, const struct proof *proof,
-                                 struct tls_failure *failure)
+static bool refuse_without_proof(const struct trust *trust, const struct certificate *issuer,
+                                 const struct proof *proof, struct tls_failure *failure)
 {
     char name[BRIEF_MAX], when[BRIEF_MAX];
     brief_name(issuer->subject, name);
     if (proof->expired)
         failure_set(failure, REASON_CRL_EXPIRED, ALERT_CERTIFICATE_UNKNOWN,
-                    "the CRL of %s was to be renewed by %s: fetch the new one", name,
-                    brief_time(proof->next_update, when));
+                    "the CRL of %s was to be renewed by %s: fetch the new one into %s", name,
+                    brief_time(proof->last->next_update, when), proof->last->file);
     else
         failure_set(failure, REASON_CRL_MISSING, ALERT_CERTIFICATE_UNKNOWN,
-                    proof->unsigned_one ? "client-crl has a CRL of %s that this CA has not signed"
-                                        : "client-crl has no CRL of %s that could be used",
-                    name);
+                    proof->unsigned_one ? "%s has a CRL of %s that this CA has not signed"
+                                        : "%s has no CRL of %s that could be used",
+                    trust->role->lists, name);
     return false;
 }
 
@@ -273,7 +277,7 @@ static bool judge_revocation(struct trust *trust, const struct certificate *cert
         if (trust->crl_required)
             weigh(trust, crl, issuer, now, &proof);
     }
-    return !trust->crl_required || proof.current || refuse_without_proof(issuer, &proof, failure);
+    return !trust->crl_required || proof.current || refuse_without_proof(trust, issuer, &proof, failure);
 }
 
 static bool judge_crls(struct trust *trust, const struct path *path, int64_t now, struct tls_failure *failure)
@@ -290,6 +294,6 @@ bool path_judge(struct trust *trust, const struct path *path, size_t sent, int64
 {
     return judge_end(trust, path, sent, failure) && judge_depth(trust, path, failure) &&
            judge_issuers(path, failure) && judge_dates(path, now, failure) && judge_strength(path, failure) &&
-           judge_purpose(path, failure) && judge_names(path, failure) && judge_policies(path, failure) &&
-           judge_crls(trust, path, now, failure);
+           judge_purpose(trust->role, path, failure) && judge_names(path, failure) &&
+           judge_policies(path, failure) && judge_crls(trust, path, now, failure);
 }

@@ -1,5 +1,5 @@
 /*
- * The path from a client's certificate to a CA of client-ca, and the rules that are lb's own (RFC 5280
+ * The path from a peer's certificate to a CA that is trusted, and the rules that are lb's own (RFC 5280
  * section 6). Signatures are not checked here: the caller has had them checked, or only wants to know why the
  * library refused.
  */
@@ -18,9 +18,21 @@
 #define PATH_SENT_MAX 9 /* as many as the library takes from a client */
 #define PATH_MAX_LEN  (PATH_SENT_MAX + 1)
 
-/* What a listener trusts. Belongs to the contexts of one thread. */
+/* Who is judged, for what, and in which words. */
+struct path_role {
+    struct slice purpose; /* OID of the extendedKeyUsage */
+    const char *purpose_name;
+    const char *store; /* the setting with the CAs */
+    const char *lists; /* the one with their CRLs */
+    const char *peers; /* "clients" */
+};
+
+extern const struct path_role path_of_client, path_of_server;
+
+/* What a listener, or a backend, trusts. Belongs to the contexts of one thread. */
 struct trust {
     atomic_uint users;
+    const struct path_role *role;
     struct certificate *anchors;
     size_t anchor_count;
     char *anchor_data; /* their DER */
@@ -38,7 +50,7 @@ struct trust {
 struct path {
     const struct certificate *list[PATH_MAX_LEN]; /* leaf first */
     size_t count;
-    bool anchored; /* the last one is of client-ca */
+    bool anchored; /* the last one is an anchor */
 };
 
 /* Follows names and key identifiers from sent[0]. `confirm`: where several keys would fit, the signature

@@ -82,7 +82,7 @@ static void make_scope(const struct tls_context *context, struct slice name, uns
     digest_sha256(slice_make(text, len + sizeof hash), out);
 }
 
-void tls_context_share(struct tls_context *context, struct tls_sessions *sessions, struct slice scope)
+void tls_context_resume(struct tls_context *context, struct tls_sessions *sessions, struct slice scope)
 {
     struct resume_rules *rules = &context->resume;
     if (rules->sessions || rules->lifetime == 0 || !sessions)

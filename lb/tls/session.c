@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lb/tls/alpn.h"
+#include "lb/tls/client_parts.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/precheck.h"
 #include "lb/tls/session_parts.h"
@@ -75,11 +76,22 @@ void tls_session_free(struct tls_session *session)
     resume_end(session);
     free(session->captured);
     free(session->failure);
+    if (session->peer && !session->done)
+        peer_forget(session->peer);
+    peer_drop(session->peer);
     tls_context_free(session->context);
     free(session);
 }
 
 /* ---- failing ---- */
+
+/* The reasons from certificate-missing to crl-missing stand in a row. */
+static enum reason reason_with_server(enum reason reason)
+{
+    if (reason >= REASON_CERTIFICATE_MISSING && reason <= REASON_CRL_MISSING)
+        return REASON_SERVER_CERTIFICATE;
+    return reason == REASON_NO_MEMORY ? reason : REASON_SERVER_TLS_FAILED;
+}
 
 void session_refuse(struct tls_session *session, const struct tls_failure *failure)
 {
@@ -89,6 +101,10 @@ void session_refuse(struct tls_session *session, const struct tls_failure *failu
     session->failure = malloc(sizeof *session->failure);
     if (session->failure)
         *session->failure = *failure;
+    if (session->failure && session->peer)
+        session->failure->reason = reason_with_server(failure->reason);
+    if (session->peer)
+        peer_forget(session->peer);
 }
 
 void session_refuse_now(struct tls_session *session, const struct tls_failure *failure)
@@ -125,22 +141,34 @@ static bool is_authenticated(const struct tls_session *session)
     return session->context->mode != TLS_MUTUAL || session->verified;
 }
 
+/* In TLS 1.3 the server sends later what there is to keep. */
+static void keep_early(struct tls_session *session)
+{
+    if (session->peer && strcmp(tls_session_version(session), "TLSv1.2") == 0 &&
+        !tls_session_resumed(session))
+        peer_keep(session);
+}
+
 static enum tls_result finish_handshake(struct tls_session *session)
 {
     struct tls_failure failure;
-    bool settled = resume_settle(session);
+    bool settled = session->peer || resume_settle(session);
     resume_end(session);
-    if (settled && is_authenticated(session)) {
-        session->done = true;
-        return TLS_OK;
-    }
-    if (settled)
-        failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
-                    "the handshake ended without a verified certificate of the client");
-    else
+    if (session->peer)
+        peer_take_up(session);
+    if (!settled)
         failure_set(&failure, REASON_TLS_FAILED, ALERT_HANDSHAKE_FAILURE,
                     "the handshake resumed a session that was not admitted");
-    session->verified = false;
+    else if (!is_authenticated(session))
+        failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
+                    "the handshake ended without a verified certificate of the %s",
+                    session->peer ? "server" : "client");
+    else if (!session->peer || peer_agreed(session, &failure)) {
+        session->done = true;
+        keep_early(session);
+        return TLS_OK;
+    }
+    session->verified = session->verified && settled;
     session_refuse_now(session, &failure);
     return TLS_FAILED;
 }
@@ -170,8 +198,9 @@ enum tls_result tls_session_handshake(struct tls_session *session, struct slice 
     if (session->done)
         return TLS_OK;
     session->in = in;
-    resume_arm(session);
-    int result = wolfSSL_accept(session->ssl);
+    if (!session->peer)
+        resume_arm(session);
+    int result = session->peer ? wolfSSL_connect(session->ssl) : wolfSSL_accept(session->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
     forget_intermediates(session);
     if (session->broken)
@@ -223,6 +252,9 @@ enum tls_result tls_session_read(struct tls_session *session, struct slice in, s
         result = drain(session, &len);
     }
     *plain = slice_make(session->scratch->plain, len);
+    session->heard = session->heard || len > 0;
+    if (session->ticket_came)
+        peer_keep(session);
     return result;
 }
 
@@ -273,6 +305,11 @@ const char *tls_session_version(const struct tls_session *session)
     return wolfSSL_get_version(session->ssl);
 }
 
+static bool is_tls13(const struct tls_session *session)
+{
+    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
+}
+
 static const char *or_empty(const char *text)
 {
     return text ? text : "";
@@ -281,6 +318,23 @@ static const char *or_empty(const char *text)
 const char *tls_session_cipher(const struct tls_session *session)
 {
     return or_empty(wolfSSL_get_cipher(session->ssl));
+}
+
+/* The two differ in TLS 1.2 only, where wolfSSL's own names are OpenSSL's. */
+const char *tls_session_suite(const struct tls_session *session)
+{
+    return is_tls13(session) ? tls_session_cipher(session) : or_empty(wolfSSL_get_cipher_name(session->ssl));
+}
+
+const struct tls_own *tls_session_own(const struct tls_session *session)
+{
+    return &session->context->own;
+}
+
+const char *tls_session_scheme(const struct tls_session *session)
+{
+    bool told = is_tls13(session) && !tls_session_resumed(session);
+    return told ? session->context->own.scheme : "";
 }
 
 const char *tls_session_group(const struct tls_session *session)
@@ -299,7 +353,7 @@ struct slice tls_session_alpn(const struct tls_session *session)
 
 bool tls_session_resumed(const struct tls_session *session)
 {
-    return session->done && wolfSSL_session_reused(session->ssl) == 1;
+    return (session->done || session->peer) && wolfSSL_session_reused(session->ssl) == 1;
 }
 
 enum tls_refusal tls_session_refusal(const struct tls_session *session)

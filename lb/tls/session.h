@@ -13,6 +13,7 @@
 #include "lb/tls/certificate.h"
 #include "lb/tls/context.h"
 #include "lb/tls/hello.h"
+#include "lb/tls/own.h"
 
 /* One thread's buffers; their content is only valid until the next call on any session of the thread. */
 struct tls_scratch {
@@ -72,8 +73,12 @@ const struct tls_failure *tls_session_failure(const struct tls_session *session)
 /* After the handshake completed; constant texts or owned by the session. */
 const char *tls_session_version(const struct tls_session *session); /* "TLSv1.3" */
 const char *tls_session_cipher(const struct tls_session *session);  /* IANA name, "TLS_AES_128_GCM_SHA256" */
+const char *tls_session_suite(const struct tls_session *session);   /* OpenSSL's name for the cipher */
 const char *tls_session_group(const struct tls_session *session);   /* "X25519MLKEM768" */
-struct slice tls_session_alpn(const struct tls_session *session);   /* empty: none negotiated */
+const struct tls_own *tls_session_own(const struct tls_session *session); /* what lb has shown */
+/* How lb has signed this handshake: see struct tls_own; "" if that is not known, or nothing was signed. */
+const char *tls_session_scheme(const struct tls_session *session);
+struct slice tls_session_alpn(const struct tls_session *session); /* empty: none negotiated */
 bool tls_session_resumed(const struct tls_session *session);
 
 /* Why a session that the client offered was not resumed; the last reason, if it offered several. */

@@ -13,13 +13,17 @@ struct tls_session {
     struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
     struct captured *captured;
     struct resumption *resumption; /* NULL: none is possible, or the handshake is over */
-    struct tls_failure *failure;   /* only while memory lasts: see session_failure_of */
     enum tls_refusal refusal;      /* why a session that was offered did not count */
-    bool started;                  /* the ClientHello was looked at */
-    bool done;                     /* the handshake is complete */
-    bool verified;                 /* captured is the verified chain; else what was offered */
-    bool chain_came;               /* more than the leaf came: the library has put some into the context */
-    bool muted;                    /* our own alert is out: nothing more is sent */
+    struct tls_failure *failure;   /* only while memory lasts: see session_failure_of */
+    struct tls_peer *peer;         /* the server that this is a session to; held; NULL: with a client */
+    const struct tls_protocols *protocols; /* with `peer` only */
+    int64_t good_until;                    /* unix seconds: how long what was verified may be relied on */
+    bool ticket_came, heard;               /* with `peer`: one to keep; something of what it has to say */
+    bool started;                          /* the ClientHello was looked at, or is lb's own */
+    bool done;                             /* the handshake is complete */
+    bool verified;                         /* captured is the verified chain; else what was offered */
+    bool chain_came; /* more than the leaf came: the library has put some into the context */
+    bool muted;      /* our own alert is out: nothing more is sent */
     bool broken;
     bool peer_closed, closed;
 };

@@ -38,8 +38,9 @@ struct tls_settings {
     size_t crl_count;
     bool crl_required; /* a CA of the chain without a current CRL refuses */
     enum crl_depth crl_depth;
-    unsigned verify_depth; /* intermediates allowed between leaf and anchor */
-    char *ciphers;         /* names separated by ':'; NULL: the default list */
+    unsigned verify_depth;     /* intermediates allowed between leaf and anchor */
+    uint64_t expiry_warning_s; /* our own certificates that expire sooner are warned of at load */
+    char *ciphers;             /* names separated by ':'; NULL: the default list */
     char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
                      them may still get its own first choice, which is wolfSSL's doing */
     char *alpn;   /* names separated by ',' in order of preference; NULL: none */

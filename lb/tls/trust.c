@@ -36,92 +36,118 @@ static bool is_usable_anchor(const struct certificate *certificate)
            key_usage_has(certificate->extensions, USAGE_CERT_SIGN);
 }
 
-static void warn_of_dates(const struct certificate *certificate, const char *path, struct place place,
-                          struct problems *problems)
+/* A file with CAs that is being read. */
+struct store {
+    const struct path_role *role;
+    const char *path;
+    struct place place;
+    struct problems *problems;
+    bool lenient;
+};
+
+static void warn_of_dates(const struct certificate *certificate, const struct store *store)
 {
     char subject[BRIEF_MAX], when[BRIEF_MAX];
     int64_t now = clock_unix_ms() / 1000;
     brief_name(certificate->subject, subject);
     if (now > certificate->not_after)
-        problems_warn(problems, place, "%s: CA %s has expired on %s: its clients are refused", path, subject,
-                      brief_time(certificate->not_after, when));
+        problems_warn(store->problems, store->place, "%s: CA %s has expired on %s: its %s are refused",
+                      store->path, subject, brief_time(certificate->not_after, when), store->role->peers);
     else if (now < certificate->not_before)
-        problems_warn(problems, place, "%s: CA %s is not valid before %s: its clients are refused until then",
-                      path, subject, brief_time(certificate->not_before, when));
+        problems_warn(store->problems, store->place,
+                      "%s: CA %s is not valid before %s: its %s are refused until then", store->path, subject,
+                      brief_time(certificate->not_before, when), store->role->peers);
 }
 
 /* Any certificate given to the library as an anchor could issue others there: one that is no CA must not get
  * that far. */
-static void add_anchor(struct trust *trust, const struct certificate *certificate, const char *path,
-                       struct place place, struct problems *problems)
+static void add_anchor(struct trust *trust, const struct certificate *certificate, const struct store *store)
 {
     char subject[BRIEF_MAX];
     if (!is_usable_anchor(certificate)) {
-        problems_warn(problems, place, "%s: %s is no CA (basicConstraints, keyUsage): it is left out", path,
-                      brief_name(certificate->subject, subject));
+        if (!store->lenient)
+            problems_warn(store->problems, store->place,
+                          "%s: %s is no CA (basicConstraints, keyUsage): it is left out", store->path,
+                          brief_name(certificate->subject, subject));
         return;
     }
-    warn_of_dates(certificate, path, place, problems);
+    if (!store->lenient)
+        warn_of_dates(certificate, store);
     trust->anchors = mem_grow(trust->anchors, (trust->anchor_count + 1) * sizeof *trust->anchors);
     trust->anchors[trust->anchor_count++] = *certificate;
 }
 
 /* All DER goes one behind the other into anchor_data, which PEM of the same certificates always exceeds. */
-static bool read_anchors(const struct tls_file *file, struct place place, struct problems *problems,
-                         struct trust *trust)
+static bool read_anchors(const struct tls_file *file, const struct store *store, struct trust *trust)
 {
     struct slice pem = {file->data, file->len};
-    const char *path = file_path(file), *why;
+    const char *why;
     size_t number = 0, len;
     char *at = trust->anchor_data = mem_new(file->len + 1);
     while (certificate_next_pem(&pem, at, &len, &why)) {
         struct certificate certificate;
         number++;
-        if (!certificate_open(slice_make(at, len), &certificate, &why)) {
-            problems_add(problems, place, "%s: certificate %zu cannot be used: %s", path, number, why);
+        bool good = certificate_open(slice_make(at, len), &certificate, &why);
+        if (!good && !store->lenient) {
+            problems_add(store->problems, store->place, "%s: certificate %zu cannot be used: %s", store->path,
+                         number, why);
             return false;
         }
-        add_anchor(trust, &certificate, path, place, problems);
+        if (good)
+            add_anchor(trust, &certificate, store);
         at += len;
     }
     if (why) {
-        problems_add(problems, place, "%s: after %zu certificates: %s", path, number, why);
+        problems_add(store->problems, store->place, "%s: after %zu certificates: %s", store->path, number,
+                     why);
         return false;
     }
     return true;
 }
 
-static bool load_anchors(const struct tls_file *file, struct place place, struct problems *problems,
-                         struct trust *trust)
+static bool load_anchors(const struct tls_file *file, const struct store *store, struct trust *trust)
 {
-    const char *path = file_path(file);
-    place = file_place(file, place);
     if (!file->data) {
-        problems_add(problems, place, "mutual TLS needs client-ca: a PEM file with the CAs of the clients");
+        problems_add(store->problems, store->place, "%s needs %s: a PEM file with the CAs of the %s",
+                     store->role == &path_of_client ? "mutual TLS" : "TLS to servers", store->role->store,
+                     store->role->peers);
         return false;
     }
     if (is_der(slice_make(file->data, file->len))) {
-        problems_add(problems, place, "%s is DER: make it PEM with openssl x509 -inform DER -in %s", path,
-                     path);
+        problems_add(store->problems, store->place,
+                     "%s is DER: make it PEM with openssl x509 -inform DER -in %s", store->path, store->path);
         return false;
     }
-    if (!read_anchors(file, place, problems, trust))
+    if (!read_anchors(file, store, trust))
         return false;
     if (trust->anchor_count == 0)
-        problems_add(problems, place, "%s holds no certificate of a CA: no client could be let in", path);
+        problems_add(store->problems, store->place,
+                     "%s holds no certificate of a CA: all %s would be refused", store->path,
+                     store->role->peers);
     return trust->anchor_count > 0;
 }
 
 /* ---- client-crl ---- */
+
+/* The last tenth of its time. */
+static bool is_near_its_end(const struct crl *crl, int64_t now)
+{
+    return crl->next_update != CRL_NEVER && crl->next_update > crl->this_update &&
+           crl->next_update - now < (crl->next_update - crl->this_update) / 10;
+}
 
 static void warn_of_crl(const struct crl *crl, bool known, bool required, const char *path,
                         struct place place, struct problems *problems)
 {
     char issuer[BRIEF_MAX], when[BRIEF_MAX];
     brief_name(crl->issuer, issuer);
-    if (clock_unix_ms() / 1000 > crl->next_update)
+    int64_t now = clock_unix_ms() / 1000;
+    if (now > crl->next_update)
         problems_warn(problems, place, "%s: the CRL of %s was to be renewed by %s%s", path, issuer,
                       brief_time(crl->next_update, when), required ? ": its clients are refused" : "");
+    else if (is_near_its_end(crl, now))
+        problems_warn(problems, place, "%s: the CRL of %s is to be renewed by %s, soon: fetch the new one",
+                      path, issuer, brief_time(crl->next_update, when));
     if (crl->partial && required)
         problems_warn(problems, place,
                       "%s: the CRL of %s covers only some certificates: it revokes, but proves no other good",
@@ -162,6 +188,7 @@ static bool add_crl(struct trust *trust, struct slice der, const struct tls_file
         crl_close(&crl);
         return false;
     }
+    crl.file = path;
     warn_of_crl(&crl, known, trust->crl_required, path, place, problems);
     trust->crls = mem_grow(trust->crls, (trust->crl_count + 1) * sizeof *trust->crls);
     trust->crls[trust->crl_count++] = crl;
@@ -234,26 +261,48 @@ static bool has_crl(const struct trust *trust, struct slice issuer)
 static void warn_of_missing_crls(const struct trust *trust, struct place place, struct problems *problems)
 {
     char subject[BRIEF_MAX];
-    for (size_t i = 0; trust->crl_required && i < trust->anchor_count; i++)
+    const char *then = trust->crl_required ? "what it issued is refused" : "nobody can be revoked there";
+    bool wanted = trust->crl_required || trust->crl_count > 0;
+    for (size_t i = 0; wanted && i < trust->anchor_count; i++)
         if (!has_crl(trust, trust->anchors[i].subject))
-            problems_warn(problems, place, "CA %s has no CRL in client-crl: what it issued is refused",
-                          brief_name(trust->anchors[i].subject, subject));
+            problems_warn(problems, place, "CA %s has no CRL in client-crl: %s",
+                          brief_name(trust->anchors[i].subject, subject), then);
+}
+
+static struct trust *make_trust(const struct path_role *role)
+{
+    struct trust *trust = mem_new(sizeof(*trust));
+    atomic_init(&trust->users, 1);
+    trust->role = role;
+    trust->signed_by = certificate_signed_by;
+    trust->crl_signed_by = crl_signed_by;
+    return trust;
 }
 
 struct trust *trust_new(const struct tls_settings *settings, struct place place, struct problems *problems)
 {
-    struct trust *trust = mem_new(sizeof(*trust));
-    atomic_init(&trust->users, 1);
+    const struct store store = {&path_of_client, file_path(&settings->client_ca),
+                                file_place(&settings->client_ca, place), problems, false};
+    struct trust *trust = make_trust(&path_of_client);
     trust->crl_required = settings->crl_required;
     trust->crl_depth = settings->crl_depth;
     trust->verify_depth = settings->verify_depth;
-    trust->signed_by = certificate_signed_by;
-    trust->crl_signed_by = crl_signed_by;
-    if (load_anchors(&settings->client_ca, place, problems, trust) &&
-        load_crls(settings, place, problems, trust)) {
+    if (load_anchors(&settings->client_ca, &store, trust) && load_crls(settings, place, problems, trust)) {
         warn_of_missing_crls(trust, place, problems);
         return trust;
     }
+    tls_trust_drop(trust);
+    return NULL;
+}
+
+struct trust *trust_new_for_servers(const struct tls_file *ca, bool lenient, struct place place,
+                                    struct problems *problems)
+{
+    const struct store store = {&path_of_server, file_path(ca), file_place(ca, place), problems, lenient};
+    struct trust *trust = make_trust(&path_of_server);
+    trust->verify_depth = PATH_SENT_MAX;
+    if (load_anchors(ca, &store, trust))
+        return trust;
     tls_trust_drop(trust);
     return NULL;
 }

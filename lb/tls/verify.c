@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lb/tls/client_parts.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/session_parts.h"
 
@@ -76,6 +77,8 @@ static bool decide(struct tls_session *session, int error, size_t depth, const s
     path_build(trust, sent->list, sent->count, error == 0, now, path);
     if (!is_signature_error(error) && !path_judge(trust, path, sent->all, now, failure))
         return false;
+    if (session->peer && error == 0 && !peer_judge_name(session->peer, &sent->list[0], failure))
+        return false;
     if (error == 0 || (session->context->at && is_date_error(error)))
         return true;
     failure_from_certificate(error, &sent->list[depth < sent->count ? depth : 0], path, failure);
@@ -94,8 +97,21 @@ static bool is_sent_anchor(const struct trust *trust, int error, const struct ce
     return false;
 }
 
+/* Of a server nobody asks who it is once that is proven; how long it holds is another matter. */
+static bool admit_server(struct tls_session *session, const struct path *path)
+{
+    session->good_until = context_now(session->context) + PEER_VERIFIED_SECONDS;
+    for (size_t i = 0; i < path->count; i++)
+        if (path->list[i]->not_after < session->good_until)
+            session->good_until = path->list[i]->not_after;
+    session->verified = path->anchored;
+    return session->verified;
+}
+
 static bool admit(struct tls_session *session, const struct path *path, struct tls_failure *failure)
 {
+    if (session->peer && admit_server(session, path))
+        return true;
     session->verified = path->anchored && capture(session, path);
     if (!session->verified)
         failure_set(failure, REASON_NO_MEMORY, internal_error,

@@ -9,7 +9,7 @@ from cryptography import x509
 from harness import config
 from harness.client import V12, V13, echoes, refusal, tls
 from harness.origin import echo
-from harness.pki import SERVER
+from harness.pki import SERVER, days
 from harness.ports import free_port
 from harness.product import run_lb
 
@@ -211,3 +211,108 @@ def test_hosts_of_the_same_rules_share_a_connection(web, pki):
                 head += sock.recv(100)
     with tls(pki, web, "good", name="b.test") as sock:
         assert get(sock, "b.test")[0] == 200
+
+
+# ---- what the operator is told
+
+
+def check(tmp_path, text):
+    (tmp_path / "check.ini").write_text(text)
+    return run_lb("check", "-f", tmp_path / "check.ini")
+
+
+def named_site(pki, port=1, **keys):
+    return config.listener("main", port, **{"tls": "one-way", "backend": "app", **keys}) + \
+        config.backend("app", "a 127.0.0.1:9")
+
+
+def test_certificates_that_end_soon_are_warned_of(pki, tmp_path):
+    soon = pki.issue("soon", pki["server-root"], usage=(SERVER,), san=[x509.DNSName("soon.test")], end=days(10))
+    told = check(tmp_path, named_site(pki, certificate=pair(soon)))
+    assert told.returncode == 0 and "CN=soon" in told.stdout and re.search("in (9|10) days: renew it", told.stdout)
+    quiet = check(tmp_path, config.section("global", expiry_warning="5d") + named_site(pki, certificate=pair(soon)))
+    assert quiet.returncode == 0 and "renew" not in quiet.stdout
+
+
+def test_a_certificate_without_a_host_name_is_warned_of(pki, tmp_path):
+    nameless = pki.issue("nameless", pki["server-root"], subject=[("CN", "no host name")], usage=(SERVER,))
+    assert "has no host name" in check(tmp_path, named_site(pki, certificate=pair(nameless))).stdout
+
+
+def test_a_route_for_a_host_that_no_certificate_has_is_warned_of(pki, sites, tmp_path):
+    text = named_site(pki, certificate=pair(sites["a"]), protocol="http",
+                      route=["host=a.test -> app", "host=c.test -> app"])
+    told = check(tmp_path, text)
+    assert told.returncode == 0 and "host=c.test: no certificate" in told.stdout and "host=a.test" not in told.stdout
+
+
+def test_each_ca_without_a_crl_and_each_crl_near_its_end_is_named(pki, tmp_path):
+    both = tmp_path / "both.pem"
+    both.write_bytes(pki["root"].leaf.read_bytes() + pki["other-root"].leaf.read_bytes())
+    crl = pki.make_crl("near.crl", {"root": []}, start=days(-30), end=days(1))
+    told = check(tmp_path, config.mutual(pki, 1, 9, client_ca=both, client_crl=crl))
+    assert told.returncode == 0
+    assert re.search(r"CA CN=Test other-root.* has no CRL", told.stdout)
+    assert re.search(r"near.crl: the CRL of CN=Test root.* is to be renewed by .*, soon", told.stdout)
+
+
+def test_a_stale_crl_is_named_with_file_and_date(serve, pki, lb):
+    crl = pki.make_crl("stale.crl", {"root": []}, start=days(-30), end=days(-1))
+    port = serve("a", tls="mutual", client_ca=pki.client_ca, client_crl=crl, crl_required="yes")
+    assert refusal(pki, port, "good")
+    text = lb.wait_connection(reason="crl-expired")["text"]
+    assert "stale.crl" in text and re.search(r"was to be renewed by 20\d\d-\d\d-\d\d", text)
+
+
+def test_crls_come_from_several_files_and_a_folder(serve, pki, tmp_path):
+    (tmp_path / "one.crl").write_bytes(pki.make_crl("several-1.crl", {"root": [pki["revoked"]]}).read_bytes())
+    (tmp_path / "two.pem").write_bytes(
+        pki.make_crl("several-2.crl", {"intermediate": [pki["revoked-chained"]]}).read_bytes())
+    extra = pki.make_crl("several-3.crl", {"root": [pki["good-rsa"]]})
+    port = serve("a", tls="mutual", client_ca=pki.client_ca, client_crl=[tmp_path, extra])
+    for name in ("revoked", "revoked-chained", "good-rsa"):
+        assert refusal(pki, port, name).alert == 44
+    assert echoes(pki, port, "good")
+
+
+def test_with_crl_depth_leaf_only_the_leaf_is_looked_up(serve, pki, lb):
+    crl = pki.make_crl("depth.crl", {"root": [pki["revoked"], pki["intermediate"]]})
+    port = serve("a", tls="mutual", client_ca=pki.client_ca, client_crl=crl, crl_depth="leaf")
+    assert echoes(pki, port, "good-chained")
+    assert refusal(pki, port, "revoked").alert == 44
+    lb.reload(lb.ini.read_text().split("\n\n", 1)[1].replace("crl-depth = leaf", "crl-depth = chain"))
+    assert refusal(pki, port, "good-chained").alert == 44
+
+
+def test_the_certificates_in_use_are_listed_with_their_days(guarded, lb):
+    guarded()
+    told = lb.ctl("certificates")
+    assert re.search(r"^main certificate a.test,also-a.test key=EC-256 ends=\S+ days=(?:89|90) file=\S+site-a.chain.pem$", told,
+                     re.M)
+    assert re.search(r"^main/b.test client-ca CN=Test root.* days=\d+ file=", told, re.M)
+    assert re.search(r"^main/b.test crl CN=Test root.* revoked=2 ends=\S+ days=\d+", told, re.M)
+
+
+def authorize(lb, identity=None, *arguments):
+    given = ["--cert", identity.leaf, "--chain", identity.between] if identity else []
+    if identity and not identity.between.read_bytes():
+        given = given[:2]
+    return run_lb("authorize", "-f", lb.ini, "-l", "main", *given, *arguments)
+
+
+def test_a_dry_run_follows_the_name(guarded, lb, pki):
+    guarded()
+    allowed = authorize(lb, pki["good"], "--sni", "b.test")
+    assert allowed.returncode == 0 and "met by [certificate b.test]" in allowed.stdout
+    assert re.search(r"chain: +0 CN=good.*not listed in .*\nchain: +1 CN=Test root.*a CA of client-ca", allowed.stdout)
+    denied = authorize(lb, pki["good"], "--sni", "exact.wild.test")
+    assert denied.returncode == 1 and "certificate-unknown-ca" in denied.stdout
+    revoked = authorize(lb, pki["revoked"], "--sni", "b.test")
+    assert revoked.returncode == 1 and "REVOKED by" in revoked.stdout
+    assert "asks for no certificate" in authorize(lb, pki["good"], "--sni", "a.test").stdout
+
+
+def test_a_dry_run_knows_strict_sni(guarded, lb, pki):
+    guarded(strict_sni="yes")
+    denied = authorize(lb, pki["good"], "--sni", "nobody.test")
+    assert denied.returncode == 1 and "name-unknown" in denied.stdout

@@ -6,6 +6,8 @@
 #include "lb/tls/certificate.h"
 #include "lb/tls/constraints.h"
 #include "lb/tls/crl.h"
+#include "lb/tls/extensions.h"
+#include "lb/tls/host_match.h"
 
 static void check(int condition)
 {
@@ -50,7 +52,9 @@ static void judge(const struct certificate *certificate)
     certificate_subject(certificate, text, sizeof text);
     certificate_serial(certificate, text, sizeof text);
     certificate_weak(certificate, &what);
-    certificate_client_purpose(certificate);
+    extended_usage_allows(certificate->extensions, OID_EKU_CLIENT);
+    host_matches_certificate(certificate->extensions, SLICE_LITERAL("a.example.test"));
+    host_matches_certificate(certificate->extensions, SLICE_LITERAL("127.0.0.1"));
     certificate_issued_by(certificate, certificate);
     constraints_allow_names(certificate, certificate);
     constraints_allow_common_names(certificate, certificate);

@@ -63,8 +63,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         fprintf(stderr, "%s\n", problems.list[i].text);
     must(world.one_way && world.mutual && tls_scratch_init(&world.scratch, INPUT_MAX));
     world.sessions = tls_sessions_new();
-    tls_context_share(world.one_way, world.sessions, SLICE_LITERAL("one-way"));
-    tls_context_share(world.mutual, world.sessions, SLICE_LITERAL("mutual"));
+    tls_context_resume(world.one_way, world.sessions, SLICE_LITERAL("one-way"));
+    tls_context_resume(world.mutual, world.sessions, SLICE_LITERAL("mutual"));
     problems_free(&problems);
     return 0;
 }

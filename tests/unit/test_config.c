@@ -434,7 +434,7 @@ static int make_files(void **state)
         return -1;
     write_file("allow.lua", "function on_authorize(conn) return true end\n");
     return system(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost "
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 300 -subj /CN=localhost "
         "-keyout server.key -out server.pem 2>openssl.txt && cat server.pem server.key >both.pem");
 }
 

@@ -69,7 +69,7 @@ static void what_is_not_set_has_the_defaults_of_the_table(void **state)
     assert_int_equal(http->slash, SLASH_REFUSE);
     assert_int_equal(http->forwarded, FORWARDED_SET);
     assert_int_equal(http->identity, 0);
-    assert_int_equal(http->trusted_count + http->route_count + http->page_count, 0);
+    assert_int_equal(a->trusted_count + http->route_count + http->page_count, 0);
     assert_null(http->table);
     config_drop(config);
 }
@@ -180,7 +180,7 @@ static void all_that_may_be_a_default_holds_for_http_listeners(void **state)
     const struct http_settings *http = http_of(config, "a");
     assert_true(http->identity != 0 && http->json_errors && http->show_reason && config->backends[0].h2);
     assert_int_equal(http->forwarded, FORWARDED_APPEND);
-    assert_int_equal(http->trusted_count, 1);
+    assert_int_equal(config_listener(config, "a")->trusted_count, 1);
     assert_int_equal(http->slash, SLASH_KEEP);
     assert_int_equal(http->limits.header_bytes, 2048);
     assert_int_equal(http->limits.header_count, 3);
@@ -205,7 +205,7 @@ static void proxies_of_the_section_replace_those_of_defaults(void **state)
         accepted("[defaults]\ntrusted-proxies = unix, 10.0.0.0/8\ntrusted-proxies = ::1\ncertificate-headers "
                  "= all\n" HTTP "backend = app\n[listener b]\nbind = *:81\nprotocol = http\nbackend = app\n"
                  "trusted-proxies = fd00::/8\ntrusted-proxies = 192.0.2.1\ncertificate-headers = off\n" APP);
-    const struct http_settings *a = http_of(config, "a"), *b = http_of(config, "b");
+    const struct listener *a = config_listener(config, "a"), *b = config_listener(config, "b");
     assert_int_equal(a->trusted_count, 3);
     assert_int_equal(a->trusted[0].family, AF_UNIX);
     assert_int_equal(a->trusted[1].bits, 8);
@@ -214,7 +214,24 @@ static void proxies_of_the_section_replace_those_of_defaults(void **state)
     assert_int_equal(b->trusted[0].bits, 8);
     assert_int_equal(b->trusted[0].bytes[0], 0xfd);
     assert_int_equal(b->trusted[1].bits, 32);
-    assert_int_equal(b->identity, 0);
+    assert_int_equal(b->http.identity, 0);
+    config_drop(config);
+}
+
+static void a_tcp_listener_may_trust_proxies_that_send_a_header(void **state)
+{
+    (void)state;
+    struct config *config =
+        accepted("[defaults]\ntrusted-proxies = unix\n[listener a]\nbind = *:80\nbackend = "
+                 "app\nproxy-protocol = yes\n[listener b]\nbind = *:81\nbackend = app\n"
+                 "proxy-protocol = yes\ntrusted-proxies = ::1\n" APP
+                 "send-proxy = v2\nsend-proxy-certificate = yes\n");
+    const struct listener *a = config_listener(config, "a"), *b = config_listener(config, "b");
+    assert_true(a->proxy_protocol && b->proxy_protocol);
+    assert_int_equal(a->trusted[0].family, AF_UNIX);
+    assert_int_equal(b->trusted[0].family, AF_INET6);
+    assert_int_equal(config->backends[0].send_proxy, SEND_PROXY_V2);
+    assert_true(config->backends[0].send_proxy_certificate);
     config_drop(config);
 }
 
@@ -361,7 +378,7 @@ static int make_files(void **state)
     write_file("page", "I am page");
     write_file("allow.lua", "function on_authorize(conn) return true end\n");
     return system(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost "
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 300 -subj /CN=localhost "
         "-keyout server.key -out server.pem 2>openssl.txt");
 }
 
@@ -386,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_host_may_be_a_name_or_an_address),
         cmocka_unit_test(all_that_may_be_a_default_holds_for_http_listeners),
         cmocka_unit_test(proxies_of_the_section_replace_those_of_defaults),
+        cmocka_unit_test(a_tcp_listener_may_trust_proxies_that_send_a_header),
         cmocka_unit_test(certificate_headers_are_bits_of_their_fields),
         cmocka_unit_test(routes_keep_their_order_and_know_their_place),
         cmocka_unit_test(an_http_listener_with_routes_needs_no_backend),

@@ -75,9 +75,11 @@ static const struct refusal refusals[] = {
          "encoded-slash = keep\nmax-header-bytes = 1k\nmax-headers = 1\nmax-uri = 1k\nmax-body = 1\n"
          "max-requests = 1\nmax-streams = 1\n" APP,
      "4: 'route'" NO_EFFECT "\n5: 'h2c'" NO_EFFECT "\n6: 'certificate-headers'" NO_EFFECT
-     "\n7: 'forwarded'" NO_EFFECT "\n8: 'trusted-proxies'" NO_EFFECT "\n9: 'encoded-slash'" NO_EFFECT
-     "\n10: 'max-header-bytes'" NO_EFFECT "\n11: 'max-headers'" NO_EFFECT "\n12: 'max-uri'" NO_EFFECT
-     "\n13: 'max-body'" NO_EFFECT "\n14: 'max-requests'" NO_EFFECT "\n15: 'max-streams'" NO_EFFECT},
+     "\n7: 'forwarded'" NO_EFFECT "\n8: 'trusted-proxies' has no effect with protocol = tcp: set "
+     "protocol = http or proxy-protocol = yes, or remove it"
+     "\n9: 'encoded-slash'" NO_EFFECT "\n10: 'max-header-bytes'" NO_EFFECT "\n11: 'max-headers'" NO_EFFECT
+     "\n12: 'max-uri'" NO_EFFECT "\n13: 'max-body'" NO_EFFECT "\n14: 'max-requests'" NO_EFFECT
+     "\n15: 'max-streams'" NO_EFFECT},
     {"http_times_and_answers_of_a_tcp_listener_are_refused",
      TCP "timeout-first-byte = 1s\ntimeout-header = 1s\ntimeout-body = 1s\ntimeout-keep-alive = 1s\n"
          "error-page = 404 page.html\nerror-format = json\nshow-reason = yes\n" APP,

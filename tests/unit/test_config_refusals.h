@@ -94,7 +94,7 @@ static int make_files(void **state)
     if (truncate("huge.pem", (16 << 20) + 1) != 0)
         return -1;
     return system(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost "
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 300 -subj /CN=localhost "
         "-keyout server.key -out server.pem 2>openssl.txt && cp server.pem ca.pem && openssl genpkey "
         "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.key");
 }

@@ -68,8 +68,7 @@ static void every_key_stands_in_the_example_that_shows_all(void **state)
     char *text;
     size_t len;
     unsetenv("LB_CERTS");
-    assert_true(
-        files_read(EVERY_KEY, "the example", FILES_INI_MAX, (struct place){0}, &text, &len, &problems));
+    assert_null(files_take(EVERY_KEY, FILES_INI_MAX, &text, &len));
     source_read(&source, "every-key.ini", slice_make(text, len));
     draft_build(&draft, &source, false);
     check_settings(&draft, &source, &problems);

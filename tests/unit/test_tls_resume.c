@@ -28,7 +28,7 @@ static struct tls_settings resuming(struct tls_settings settings)
 
 static void share(struct server *server, struct tls_sessions *sessions, const char *scope)
 {
-    tls_context_share(server->context, sessions, slice_of(scope));
+    tls_context_resume(server->context, sessions, slice_of(scope));
 }
 
 static void open_listener(struct server *server, const struct world *world, enum tls_mode mode,

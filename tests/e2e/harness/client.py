@@ -204,10 +204,10 @@ def curl(pki, url, identity=None, *arguments, cacert=None):
 class Steps:
     """A TLS client whose bytes the test carries itself: stop, cut and delay wherever it likes."""
 
-    def __init__(self, pki, port, identity=None, name="localhost", **keys):
+    def __init__(self, pki, port, identity=None, name="localhost", source=None, **keys):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context(pki, identity, **keys).wrap_bio(self.incoming, self.outgoing, server_hostname=name)
-        self.sock = connect(port)
+        self.sock = connect(port, source)
 
     def __enter__(self):
         return self

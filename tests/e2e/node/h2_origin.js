@@ -1,9 +1,11 @@
-// A server of HTTP/2 without TLS (prior knowledge): node h2_origin.js PORT. Says each request as a line of JSON.
+// A server of HTTP/2 without TLS (prior knowledge), or with it: node h2_origin.js PORT [CHAIN.pem KEY.pem]. Says each
+// request as a line of JSON.
 //   content-type application/grpc  the body back, with trailers     /only-trailers  an answer that is trailers only
 //   /hash  length and SHA-256 of the body     /bytes/N  N bytes     /hints  103, then 200
 //   /reset  half an answer, then RST_STREAM     /refuse  RST_STREAM with REFUSED_STREAM at once     /slow  after 300 ms
 const http2 = require('http2');
 const crypto = require('crypto');
+const fs = require('fs');
 
 const say = (value) => process.stdout.write(JSON.stringify(value) + '\n');
 const numbers = new Map();
@@ -70,7 +72,10 @@ function answer(stream, headers) {
   return undefined;
 }
 
-const server = http2.createServer();
+const [port, chain, key] = process.argv.slice(2);
+const server = chain
+  ? http2.createSecureServer({ cert: fs.readFileSync(chain), key: fs.readFileSync(key) })
+  : http2.createServer();
 server.on('session', (session) => numbers.set(session, numbers.size));
 server.on('stream', (stream, headers) => {
   stream.on('error', () => {});
@@ -79,4 +84,4 @@ server.on('stream', (stream, headers) => {
   stream.on('trailers', (trailers) => say({ trailers }));
   answer(stream, headers);
 });
-server.listen(Number(process.argv[2]), '127.0.0.1', () => say('listening'));
+server.listen(Number(port), '127.0.0.1', () => say('listening'));
