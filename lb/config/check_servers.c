@@ -1,7 +1,7 @@
 /* What is wrong with TLS to servers, and only with it. */
 #include "lb/base/memory.h"
+#include "lb/config/archive.h"
 #include "lb/config/check_parts.h"
-#include "lb/config/files.h"
 #include "lb/tls/client.h"
 
 static bool is_bad(const struct origin *origin, const char *name)
@@ -68,33 +68,36 @@ void check_server_tls(const struct checker *checker, size_t index)
 
 /* ---- files ---- */
 
-static bool load(const struct origin *origin, struct tls_file *file, const char *what,
-                 struct problems *problems)
+static bool load(struct archive *archive, const struct origin *origin, struct tls_file *file,
+                 const char *what, struct problems *problems)
 {
     struct place place = origin->section->place;
     if (file->line)
         place.line = file->line;
-    return !file->path || files_load(file, what, place, problems);
+    return !file->path || archive_load(archive, file, what, place, problems);
 }
 
 /* Certificate and key of one file are read once, so that they are of one moment. */
-static bool load_pair(const struct origin *origin, struct tls_client_settings *settings,
-                      struct problems *problems)
+static bool load_pair(struct archive *archive, const struct origin *origin,
+                      struct tls_client_settings *settings, struct problems *problems)
 {
-    if (!load(origin, &settings->pair.certificate, "the certificate", problems))
+    if (settings->pair.certificate.path && settings->pair.key.path)
+        archive_bind(archive, settings->pair.certificate.path, settings->pair.key.path);
+    if (!load(archive, origin, &settings->pair.certificate, "the certificate", problems))
         return false;
     if (!settings->pair.key.path || strcmp(settings->pair.certificate.path, settings->pair.key.path) != 0)
-        return load(origin, &settings->pair.key, "the private key", problems);
+        return load(archive, origin, &settings->pair.key, "the private key", problems);
     settings->pair.key.data = mem_copy_n(settings->pair.certificate.data, settings->pair.certificate.len);
     settings->pair.key.len = settings->pair.certificate.len;
     return true;
 }
 
-static bool load_ca(const struct origin *origin, struct tls_client_settings *settings,
-                    struct problems *problems)
+static bool load_ca(struct archive *archive, const struct origin *origin,
+                    struct tls_client_settings *settings, struct problems *problems)
 {
     size_t before = problems->errors;
-    if (load(origin, &settings->ca, settings->system_ca ? "the system's CAs" : "the CA of servers", problems))
+    if (load(archive, origin, &settings->ca, settings->system_ca ? "the system's CAs" : "the CA of servers",
+             problems))
         return true;
     if (settings->system_ca && problems->errors > before)
         problems_add(problems, origin->section->place,
@@ -119,8 +122,8 @@ void check_server_files(struct config *config, size_t backend, const struct orig
     if (!tls->used)
         return;
     settings->expiry_warning_s = config->expiry_warning_ms / 1000;
-    bool loaded = load_pair(origin, settings, problems);
-    loaded = (!settings->verify || load_ca(origin, settings, problems)) && loaded;
+    bool loaded = load_pair(config->archive, origin, settings, problems);
+    loaded = (!settings->verify || load_ca(config->archive, origin, settings, problems)) && loaded;
     if (loaded && settings->min <= settings->max && !any_refused(origin))
         tls_context_free(tls_client_context_new(settings, origin->section->place, problems));
 }
