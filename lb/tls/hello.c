@@ -12,6 +12,7 @@ enum {
     EXTENSION_GROUPS = 10,
     EXTENSION_SIGNATURES = 13,
     EXTENSION_ALPN = 16,
+    EXTENSION_EXTENDED_MASTER = 23,
     EXTENSION_TICKET = 35,
     EXTENSION_PSK = 41,
     EXTENSION_VERSIONS = 43,
@@ -214,6 +215,7 @@ static const char *read_extension(size_t type, struct reader body, struct hello 
     case EXTENSION_SIGNATURES: return read_signatures(body, out);
     case EXTENSION_ALPN: return read_alpn(body, out);
     case EXTENSION_GROUPS: return read_groups(body, out);
+    case EXTENSION_EXTENDED_MASTER: out->extended_master = true; return NULL;
     case EXTENSION_TICKET: out->ticket_len = body.left; return NULL;
     case EXTENSION_PSK: out->offers_psk = true; return NULL;
     case EXTENSION_PSK_MODES: return read_psk_modes(body, out);

@@ -32,13 +32,14 @@ struct hello {
      * extension is absent. */
     bool offers_ecdsa, offers_edwards, offers_rsa;
     bool offers_psk;
-    bool psk_fresh_keys; /* with it, it takes part in a key exchange (RFC 8446 section 4.2.9) */
-    size_t ticket_len;   /* of a ticket in the extension of RFC 5077 */
-    struct slice alpn;   /* body of the ALPN extension's list; points into the input; empty when absent */
-    struct slice groups; /* body of supported_groups' list, two bytes each */
-    size_t wire_len;     /* bytes of the input that carried the hello */
-    size_t records;      /* how many records it came in */
-    const char *why;     /* constant text, for HELLO_INVALID */
+    bool psk_fresh_keys;  /* with it, it takes part in a key exchange (RFC 8446 section 4.2.9) */
+    bool extended_master; /* RFC 7627 */
+    size_t ticket_len;    /* of a ticket in the extension of RFC 5077 */
+    struct slice alpn;    /* body of the ALPN extension's list; points into the input; empty when absent */
+    struct slice groups;  /* body of supported_groups' list, two bytes each */
+    size_t wire_len;      /* bytes of the input that carried the hello */
+    size_t records;       /* how many records it came in */
+    const char *why;      /* constant text, for HELLO_INVALID */
 };
 
 /* Looks at the first `len` bytes of a connection. The pieces of `out` are valid while `flat` (or `wire` when

@@ -99,7 +99,7 @@ static bool read_record(struct tls_session *session, struct slice record, struct
 static WOLFSSL_SESSION *revive(struct tls_session *session, struct slice record, const unsigned char *id)
 {
     struct proof proof;
-    struct slice library;
+    struct slice library = {"", 0};
     if (!read_record(session, record, &proof, &library) || !resume_admit(session, &proof, id))
         return NULL;
     const unsigned char *at = (const unsigned char *)library.data;

@@ -7,6 +7,8 @@
 #include "lb/tls/sessions_parts.h"
 #include "lb/tls/ticket.h"
 
+enum { WIRE_TLS_1_3 = 0x0304 };
+
 #define SKEW_S 60 /* between the clocks of machines that share ticket keys */
 
 /* ---- the context ---- */
@@ -184,9 +186,16 @@ static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsig
 
 /* ---- the session ---- */
 
+/* What is resumed in TLS 1.2 must be tied to its handshake, or a man in the middle could have made it with
+ * both sides (RFC 7627, section 5.3). */
+static bool is_tied(const struct tls_context *context, const struct hello *hello)
+{
+    return hello->extended_master || (hello->version_max >= WIRE_TLS_1_3 && context->max == TLS_1_3);
+}
+
 void resume_begin(struct tls_session *session, const struct hello *hello)
 {
-    if (!session->context->resume.sessions)
+    if (!session->context->resume.sessions || !is_tied(session->context, hello))
         return;
     struct resumption *resumption = session->resumption = calloc(1, sizeof *resumption);
     if (!resumption)

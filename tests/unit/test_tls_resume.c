@@ -363,6 +363,26 @@ static void a_strange_ticket_of_any_length_leads_to_a_full_handshake(void **stat
     tls_sessions_free(sessions);
 }
 
+static void without_the_extended_master_secret_nothing_is_resumed(void **state)
+{
+    struct world *world = *state;
+    struct tls_sessions *sessions = tls_sessions_new();
+    struct server server;
+    open_listener(&server, world, TLS_MUTUAL, sessions, "one");
+    for (enum way way = TICKET_1_2; way <= ID_1_2; way++) {
+        struct client_spec spec = by(way, (struct client_spec){.leaf = &world->client}), tied = spec;
+        spec.options |= SSL_OP_NO_EXTENDED_MASTER_SECRET;
+        spec.session = first_session(&server, spec);
+        expect_full(look(&server, spec), 2);
+        SSL_SESSION_free(spec.session);
+        spec.session = first_session(&server, tied);
+        expect_full(look(&server, spec), 2);
+        SSL_SESSION_free(spec.session);
+    }
+    server_stop(&server);
+    tls_sessions_free(sessions);
+}
+
 /* ---- time ---- */
 
 static void a_session_that_is_too_old_is_worth_nothing(void **state)
@@ -779,6 +799,7 @@ int main(void)
         cmocka_unit_test(a_ticket_that_was_changed_anywhere_is_worth_nothing),
         cmocka_unit_test(a_ticket_under_keys_that_are_not_ours_is_worth_nothing),
         cmocka_unit_test(a_strange_ticket_of_any_length_leads_to_a_full_handshake),
+        cmocka_unit_test(without_the_extended_master_secret_nothing_is_resumed),
         cmocka_unit_test(a_session_that_is_too_old_is_worth_nothing),
         cmocka_unit_test(twenty_resumptions_in_a_row_do_not_outlive_the_lifetime),
         cmocka_unit_test(without_a_lifetime_nothing_is_resumed),
