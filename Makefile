@@ -37,7 +37,7 @@ else ifeq ($(FLAVOR),fuzz)
 CC   := clang
 MODE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DLB_ASSERT
 else
-MODE := -O2 -g -D_FORTIFY_SOURCE=2 -flto=auto
+MODE := -O3 -g -D_FORTIFY_SOURCE=2 -flto=auto
 endif
 
 CFLAGS  = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(MODE) $(WOLFSSL_CFLAGS) $(LLHTTP_CFLAGS) $(PKG_FLAGS) -MMD -MP

@@ -18,7 +18,7 @@ static const char usage[] =
     "-c)\n"
     "       lb check --reference           every key of the configuration, as Markdown\n"
     "       lb authorize [-f PATH]... -l LISTENER --cert FILE [--chain FILE] [--sni NAME] [--address IP] "
-    "[--time RFC3339]\n"
+    "[--time RFC3339] [--ocsp FILE.der]\n"
     "                                      what would be decided about that certificate, and why\n"
     "       lb ctl [-f PATH]... [-s unix:/path] COMMAND\n"
     "                                      talk to the running lb; `lb ctl help` lists the commands\n"
@@ -35,19 +35,13 @@ struct parsed {
 };
 
 static const struct option options[] = {
-    {"cert", required_argument, NULL, 'C'},
-    {"chain", required_argument, NULL, 'H'},
-    {"sni", required_argument, NULL, 'S'},
-    {"address", required_argument, NULL, 'A'},
-    {"time", required_argument, NULL, 'T'},
-    {"reference", no_argument, NULL, 'R'},
-    {"listener", required_argument, NULL, 'l'},
-    {"file", required_argument, NULL, 'f'},
-    {"socket", required_argument, NULL, 's'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},
-    {"check", no_argument, NULL, 'c'},
-    {NULL, 0, NULL, 0},
+    {"cert", required_argument, NULL, 'C'}, {"chain", required_argument, NULL, 'H'},
+    {"sni", required_argument, NULL, 'S'},  {"address", required_argument, NULL, 'A'},
+    {"time", required_argument, NULL, 'T'}, {"ocsp", required_argument, NULL, 'O'},
+    {"reference", no_argument, NULL, 'R'},  {"listener", required_argument, NULL, 'l'},
+    {"file", required_argument, NULL, 'f'}, {"socket", required_argument, NULL, 's'},
+    {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'v'},
+    {"check", no_argument, NULL, 'c'},      {NULL, 0, NULL, 0},
 };
 
 static bool add_path(struct parsed *parsed, const char *path)
@@ -71,6 +65,7 @@ static bool take_option(struct parsed *parsed, int option)
     case 'S': arguments->sni = optarg; return true;
     case 'A': arguments->address = optarg; return true;
     case 'T': arguments->time = optarg; return true;
+    case 'O': arguments->ocsp = optarg; return true;
     case 'R': parsed->reference = true; return true;
     case 'c': parsed->command = "check"; return true;
     case 'v': parsed->command = "version"; return true;

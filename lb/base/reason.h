@@ -44,7 +44,8 @@
     X(CERTIFICATE_EXPIRED, "certificate-expired", true, "a certificate of the chain has expired")            \
     X(CERTIFICATE_NOT_YET_VALID, "certificate-not-yet-valid", true,                                          \
       "a certificate of the chain is not yet valid")                                                         \
-    X(CERTIFICATE_REVOKED, "certificate-revoked", true, "a certificate of the chain is on a CRL")            \
+    X(CERTIFICATE_REVOKED, "certificate-revoked", true,                                                      \
+      "a certificate of the chain is revoked, by CRL or OCSP")                                               \
     X(CERTIFICATE_PURPOSE, "certificate-purpose", true,                                                      \
       "the certificate may not be used by clients (key usage)")                                              \
     X(CERTIFICATE_CHAIN_BROKEN, "certificate-chain-broken", true,                                            \
@@ -55,6 +56,8 @@
       "the certificate cannot be read or has controls in a name")                                            \
     X(CRL_EXPIRED, "crl-expired", true, "the CRL that decides is past its nextUpdate")                       \
     X(CRL_MISSING, "crl-missing", true, "no CRL for a CA of the chain")                                      \
+    X(OCSP_UNAVAILABLE, "ocsp-unavailable", true,                                                            \
+      "with ocsp = hard: no OCSP responder has said that the certificate is good")                           \
     X(DENIED, "denied", true, "the script denied")                                                           \
     X(SCRIPT_ERROR, "script-error", true, "the script failed")                                               \
     X(SCRIPT_RESULT, "script-result", true,                                                                  \

@@ -15,17 +15,11 @@ void text_add(struct text *text, struct slice bytes)
 {
     size_t room = text->cap - 1 - text->len;
     size_t take = bytes.len < room ? bytes.len : room;
-    if (take > 0)
-        memcpy(text->data + text->len, bytes.data, take);
+    slice_copy(text->data + text->len, slice_make(bytes.data, take));
     text->len += take;
     text->data[text->len] = '\0';
     if (take < bytes.len)
         text->truncated = true;
-}
-
-void text_adds(struct text *text, const char *string)
-{
-    text_add(text, slice_of(string));
 }
 
 void text_addc(struct text *text, char byte)
@@ -92,6 +86,12 @@ void text_hex(struct text *text, const void *bytes, size_t len, bool upper)
 {
     const unsigned char *at = bytes, *end = at + len;
     char digits[8];
+    if (len % 4 == 0 && text->cap - text->len > 2 * len) {
+        for (; at < end; at += 4, text->len += 8)
+            put_digits(text->data + text->len, at, upper);
+        text->data[text->len] = '\0';
+        return;
+    }
     for (; end - at >= 4; at += 4) {
         put_digits(digits, at, upper);
         text_add(text, slice_make(digits, 8));

@@ -18,7 +18,10 @@ struct text {
 
 void text_init(struct text *text, char *data, size_t cap);
 void text_add(struct text *text, struct slice bytes);
-void text_adds(struct text *text, const char *string);
+static inline void text_adds(struct text *text, const char *string)
+{
+    text_add(text, slice_of(string));
+}
 void text_addc(struct text *text, char byte);
 void text_addf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_addu(struct text *text, uint64_t number); /* decimal */

@@ -6,6 +6,7 @@
 #include "lb/config/archive.h"
 #include "lb/config/backend_section.h"
 #include "lb/config/values.h"
+#include "lb/tls/staple.h"
 
 static const char built_in[] =
     "built-in default"; /* a place for what no file says; nothing is ever wrong there */
@@ -54,6 +55,8 @@ static void free_file(struct tls_file *file)
 static void free_clients(struct tls_settings *tls)
 {
     free_file(&tls->client_ca);
+    free_file(&tls->ocsp_signer);
+    free(tls->ocsp_url);
     for (size_t i = 0; i < tls->crl_count; i++)
         free_file(&tls->crls[i]);
     free(tls->crls);
@@ -64,7 +67,9 @@ static void free_tls(struct tls_settings *tls)
     for (size_t i = 0; i < tls->pair_count; i++) {
         free_file(&tls->pairs[i].certificate);
         free_file(&tls->pairs[i].key);
+        staple_drop(tls->pairs[i].staple);
     }
+    free_file(&tls->staple);
     free(tls->pairs);
     free_clients(tls);
     free_file(&tls->ticket_keys);
@@ -253,6 +258,8 @@ static void copy_clients(struct tls_settings *tls)
 {
     const struct tls_file *crls = tls->crls;
     tls->client_ca = copy_file(&tls->client_ca);
+    tls->ocsp_signer = copy_file(&tls->ocsp_signer);
+    tls->ocsp_url = mem_copy(tls->ocsp_url);
     tls->crls = mem_new(tls->crl_count * sizeof(*crls) + 1);
     for (size_t i = 0; i < tls->crl_count; i++)
         tls->crls[i] = copy_file(&crls[i]);
@@ -280,6 +287,10 @@ static void clear_replaced(const struct section *section, struct listener *polic
         policy->script.path = NULL;
         policy->script.options = NULL;
         policy->script.option_count = 0;
+    }
+    if (section_entry(section, "ocsp-signer")) {
+        free_file(&policy->tls.ocsp_signer);
+        policy->tls.ocsp_signer = (struct tls_file){0};
     }
     if (section_entry(section, "client-ca")) {
         free_file(&policy->tls.client_ca);

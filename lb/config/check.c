@@ -75,6 +75,18 @@ static void check_keys(struct checker *checker, const struct subject *subject)
     }
 }
 
+void check_ocsp(const struct section *section, enum ocsp_mode mode, struct problems *problems)
+{
+    static const char *const names[] = {"ocsp-timeout", "ocsp-url", "ocsp-signer"};
+    for (size_t i = 0; mode == OCSP_OFF && i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct entry *entry = section_entry(section, names[i]);
+        if (entry)
+            problems_add(problems, entry->place,
+                         "'%s' has no effect with ocsp = off: set ocsp = soft or hard, or remove it",
+                         entry->name);
+    }
+}
+
 static void check_tls(struct checker *checker, const struct subject *subject)
 {
     const struct tls_settings *tls = &subject->listener->tls;
@@ -223,6 +235,8 @@ static void check_listeners(struct checker *checker)
         check_binds(checker, i);
         check_keys(checker, &subject);
         check_tls(checker, &subject);
+        if (check_wants_clients(subject.listener) && !check_refused(subject.origin, "ocsp"))
+            check_ocsp(subject.origin->section, subject.listener->tls.ocsp, checker->problems);
         check_proxy_protocol(checker, &subject);
         check_targets(checker, &subject);
     }

@@ -7,8 +7,10 @@
 #include "lb/config/check_parts.h"
 #include "lb/config/files.h"
 #include "lb/config/folders.h"
+#include "lb/config/staples.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
+#include "lb/tls/ocsp_signer.h"
 
 static struct place line_of(const struct listener *listener, const struct tls_file *file)
 {
@@ -47,11 +49,19 @@ static bool load_pairs(struct archive *archive, struct listener *listener, struc
     return good;
 }
 
+static bool load_signer(struct archive *archive, const struct listener *listener, struct tls_file *signer,
+                        struct problems *problems)
+{
+    return !signer->path || (load(archive, listener, signer, "the OCSP signer", problems) &&
+                             ocsp_signer_load(signer, line_of(listener, signer), problems));
+}
+
 /* A policy that inherits a file has it already. */
 static bool load_clients(struct archive *archive, struct listener *listener, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
     bool good = tls->client_ca.data || load(archive, listener, &tls->client_ca, "the client CA", problems);
+    good = (tls->ocsp_signer.data || load_signer(archive, listener, &tls->ocsp_signer, problems)) && good;
     good = check_crl_folders(archive, listener, problems) && good;
     for (size_t i = 0; i < tls->crl_count && tls->client_ca.path; i++)
         archive_bind(archive, tls->client_ca.path, tls->crls[i].path);
@@ -119,6 +129,8 @@ static void check_tls_files(const struct config *config, struct listener *listen
         return;
     tls->expiry_warning_s = config->expiry_warning_ms / 1000;
     bool loaded = load_pairs(config->archive, listener, problems);
+    if (loaded)
+        loaded = check_staples(config->archive, listener, problems);
     loaded = load_clients(config->archive, listener, problems) && loaded;
     if (tls->ticket_keys.path)
         loaded = load(config->archive, listener, &tls->ticket_keys, "the ticket keys", problems) && loaded;
@@ -205,10 +217,13 @@ static bool check_policy_settings(const struct listener *policy, const struct se
                      "[certificate %s]: crl-required = yes needs 'client-crl = FILE', or every client is "
                      "refused",
                      policy->host);
-    if (!wants_clients(tls) && (says(section, "client-ca") || says(section, "client-crl")))
+    if (wants_clients(tls))
+        check_ocsp(section, tls->ocsp, problems);
+    if (!wants_clients(tls) && (says(section, "client-ca") || says(section, "client-crl") ||
+                                says(section, "ocsp") || says(section, "ocsp-url")))
         problems_add(
             problems, section->place,
-            "[certificate %s]: client-ca and client-crl have no effect with tls = one-way: set tls = "
+            "[certificate %s]: client-ca, client-crl and ocsp have no effect with tls = one-way: set tls = "
             "mutual",
             policy->host);
     return problems->errors == before;

@@ -27,6 +27,9 @@ bool check_wants_clients(const struct listener *listener);
 /* Whether some host name has a section of its own: then a listener may treat its clients in several ways. */
 bool check_has_policies(const struct checker *checker);
 
+/* What stands in the section itself and means nothing because nobody is asked. */
+void check_ocsp(const struct section *section, enum ocsp_mode mode, struct problems *problems);
+
 /* The backend of that name, or NULL after adding a problem at `place`. */
 const struct backend *check_backend(const struct checker *checker, const char *name, struct place place);
 

@@ -52,6 +52,10 @@ static const struct choice modes[] = {{"off", TLS_OFF},
                                       {"mutual", TLS_MUTUAL},
                                       {NULL, 0}};
 
+static const struct choice ocsp_modes[] = {{"off", OCSP_OFF},
+                                           {"soft", OCSP_SOFT},
+                                           {"hard", OCSP_HARD},
+                                           {NULL, 0}};
 static const struct choice crl_depths[] = {{"chain", CRL_DEPTH_CHAIN}, {"leaf", CRL_DEPTH_LEAF}, {NULL, 0}};
 
 static const struct choice versions[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
@@ -132,6 +136,15 @@ const struct key keys[] = {
           "all other names. The same name may have certificates with different kinds of key. A folder stands "
           "for each `*.pem` and `*.crt` in it, with its key in it or beside it as `*.key`. Paths without "
           "blanks, at most 16 MB.")},
+    {SECTION_LISTENER, "ocsp-staple", OWN(value_ocsp_staple, "auto, off, fetch or a path without blanks"),
+     .flags = KEY_FOR_TLS, .fallback = "auto",
+     HELP(
+         "The OCSP response that clients get along with the certificate. A path: DER, of a listener with one "
+         "certificate. `auto`: the file `CHAIN.pem.ocsp` or `CHAIN.ocsp` beside each certificate "
+         "`CHAIN.pem`, "
+         "where there is one. `fetch`: the responder that the certificate names is asked, in the background "
+         "and in time for the next one. It is checked first, for which the issuer must follow the "
+         "certificate in its file; one that has ended is never sent.")},
     {SECTION_LISTENER, "strict-sni", .type = VALUE_BOOL, LISTENER(tls.strict_sni), .fallback = "no",
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
      HELP("`yes`: clients that ask for a name which no certificate has, or for none, are refused "
@@ -151,6 +164,21 @@ const struct key keys[] = {
     {SECTION_LISTENER, "crl-required", .type = VALUE_BOOL, LISTENER(tls.crl_required), .fallback = "no",
      .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("`yes`: refuse clients whose CA has no list in `client-crl`, or one that is past its nextUpdate.")},
+    {SECTION_LISTENER, "ocsp", CHOICE(ocsp_modes), LISTENER(tls.ocsp), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("Whether the responder that a client's certificate names is asked about it, before the script and "
+          "before any server. What it says is revoked is refused. `soft`: without an answer the client gets "
+          "in. `hard`: it is refused. Answers are kept until their nextUpdate, for an hour at most.")},
+    {SECTION_LISTENER, "ocsp-timeout", DURATION(1, 60 * SECOND), LISTENER(tls.ocsp_timeout_ms),
+     .fallback = "2s", .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("Time that a responder has for its answer, looking up its name included.")},
+    {SECTION_LISTENER, "ocsp-url", OWN(value_ocsp_url, "http://HOST[:PORT][/PATH]"),
+     .flags = KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("The responder to ask, whatever the certificates name. Plain HTTP: answers are signed.")},
+    {SECTION_LISTENER, "ocsp-signer", OWN(value_ocsp_signer, PATH_FORM),
+     .flags = KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
+     HELP("Certificate of a responder, PEM or DER, that is believed beside the issuer of the client's "
+          "certificate and those that the issuer has appointed (OCSPSigning).")},
     {SECTION_LISTENER, "verify-depth", NUMBER(0, 9), LISTENER(tls.verify_depth), .fallback = "4",
      .flags = KEY_IN_DEFAULTS | KEY_FOR_CLIENTS | KEY_IN_CERTIFICATE,
      HELP("Intermediate CAs allowed between the client's certificate and the CA of `client-ca`.")},

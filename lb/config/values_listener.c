@@ -4,6 +4,7 @@
 
 #include "lb/base/memory.h"
 #include "lb/base/units.h"
+#include "lb/base/url.h"
 #include "lb/config/config.h"
 #include "lb/config/values.h"
 #include "lb/tls/context.h"
@@ -133,6 +134,39 @@ bool value_ticket_keys(const struct setting *setting, void *object)
     set_path(&listener->tls.ticket_keys, setting, path);
     if (!listener->place.file || strcmp(listener->place.file, setting->place.file) != 0)
         listener->tls.ticket_keys.line = 0; /* of [defaults] in another file */
+    return true;
+}
+
+bool value_ocsp_signer(const struct setting *setting, void *object)
+{
+    return value_one_path(setting, &((struct listener *)object)->tls.ocsp_signer);
+}
+
+bool value_ocsp_staple(const struct setting *setting, void *object)
+{
+    static const char *const names[] = {"auto", "off", "fetch"};
+    static const enum staple_mode modes[] = {STAPLE_AUTO, STAPLE_OFF, STAPLE_FETCH};
+    struct tls_settings *tls = &((struct listener *)object)->tls;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(setting->value, names[i]) == 0) {
+            tls->staple_mode = modes[i];
+            return true;
+        }
+    if (!value_one_path(setting, &tls->staple))
+        return false;
+    tls->staple_mode = STAPLE_FILE;
+    return true;
+}
+
+bool value_ocsp_url(const struct setting *setting, void *object)
+{
+    struct listener *listener = object;
+    struct http_url url;
+    const char *why;
+    if (!http_url_parse(slice_of(setting->value), &url, &why))
+        return value_refuse(setting, why);
+    free(listener->tls.ocsp_url);
+    listener->tls.ocsp_url = mem_copy(setting->value);
     return true;
 }
 

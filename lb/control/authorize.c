@@ -10,6 +10,7 @@
 #include "lb/base/text.h"
 #include "lb/base/version.h"
 #include "lb/config/config.h"
+#include "lb/control/authorize_ocsp.h"
 #include "lb/control/commands.h"
 #include "lb/tls/digest.h"
 #include "lb/tls/dryrun.h"
@@ -27,6 +28,8 @@ struct run {
     struct slice der[CHAIN_MAX];
     size_t count;
     char *owned[2]; /* what der points into */
+    char *ocsp;     /* a response */
+    size_t ocsp_len;
     int64_t now_ms;
     char name[HELLO_NAME_MAX + 1]; /* that the client asks for, normalized; "" for none */
     char fields[2048];             /* what the script has read */
@@ -42,16 +45,16 @@ static int fail(const char *what, const char *why)
 /* ---- input ---- */
 
 /* Malloced, NUL-terminated; NULL after saying why not. */
-static char *read_file(const char *path)
+static char *read_file(const char *path, size_t *len)
 {
     FILE *in = fopen(path, "re");
     char *data = in ? mem_new(FILE_MAX + 1) : NULL;
-    size_t len = data ? fread(data, 1, FILE_MAX + 1, in) : 0;
-    const char *why = !data || ferror(in) ? strerror(errno) : len > FILE_MAX ? "larger than 1 MB" : NULL;
+    *len = data ? fread(data, 1, FILE_MAX + 1, in) : 0;
+    const char *why = !data || ferror(in) ? strerror(errno) : *len > FILE_MAX ? "larger than 1 MB" : NULL;
     if (in)
         fclose(in);
     if (!why) {
-        data[len] = '\0';
+        data[*len] = '\0';
         return data;
     }
     fail(path, why);
@@ -63,9 +66,9 @@ static char *read_file(const char *path)
  * only what is no certificate at all is an error here. */
 static bool add_file(struct run *run, const char *path, char **owned)
 {
-    char *text = read_file(path);
+    size_t before = run->count, used = 0, text_len;
+    char *text = read_file(path, &text_len);
     const char *why = NULL;
-    size_t before = run->count, used = 0;
     if (!text)
         return false;
     struct slice pem = slice_of(text);
@@ -152,6 +155,11 @@ static bool prepare(struct run *run)
         return false;
     if (arguments->chain && !add_file(run, arguments->chain, &run->owned[1]))
         return false;
+    if (arguments->ocsp) {
+        run->ocsp = read_file(arguments->ocsp, &run->ocsp_len);
+        if (!run->ocsp)
+            return false;
+    }
     if (!load(run))
         return false;
     return !arguments->time || read_time(run, arguments->time);
@@ -343,9 +351,12 @@ static bool refuses_name(const struct run *run)
 static int judged(struct run *run, bool admitted, const struct tls_dry_run *dry)
 {
     tls_explain(dry, run->der, run->count, print_step, NULL);
+    struct tls_failure failure = dry->failure;
+    admitted = admitted && authorize_ocsp(&run->listener->tls, dry->chain, dry->count,
+                                          slice_make(run->ocsp, run->ocsp_len), run->now_ms / 1000, &failure);
     if (admitted)
         return decide(run, dry->chain, dry->count);
-    print_verdict(run, "deny", dry->failure.reason, dry->failure.text);
+    print_verdict(run, "deny", failure.reason, failure.text);
     return DENIED;
 }
 
@@ -380,5 +391,6 @@ int command_authorize(const struct arguments *arguments)
         config_drop(run.config);
     free(run.owned[0]);
     free(run.owned[1]);
+    free(run.ocsp);
     return code;
 }

@@ -8,9 +8,9 @@
 struct arguments {
     const char *const *paths; /* -f, or the default */
     size_t path_count;
-    const char *listener, *cert, *chain, *sni, *address, *time; /* authorize */
-    const char *socket;                                         /* ctl: -s */
-    const char *word;                                           /* ctl: the command */
+    const char *listener, *cert, *chain, *sni, *address, *time, *ocsp; /* authorize */
+    const char *socket;                                                /* ctl: -s */
+    const char *word;                                                  /* ctl: the command */
 };
 
 int command_check(const struct arguments *arguments);

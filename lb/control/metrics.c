@@ -83,6 +83,18 @@ static void write_reasons(const struct config *config, FILE *out)
                     counted(&config->listeners[j].state->ended[reason]));
 }
 
+/* Of listeners that ask. */
+static void write_ocsp(const struct config *config, FILE *out)
+{
+    static const char *const results[OCSP_RESULTS] = {"good", "revoked", "unknown", "none"};
+    head(out, "lb_ocsp_total", "counter",
+         "Clients' certificates by what OCSP said of them; none: there was no answer to be believed.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        for (size_t i = 0; i < OCSP_RESULTS && config->listeners[j].tls.ocsp != OCSP_OFF; i++)
+            fprintf(out, "lb_ocsp_total{listener=\"%s\",result=\"%s\"} %llu\n", config->listeners[j].name,
+                    results[i], counted(&config->listeners[j].state->ocsp[i]));
+}
+
 static void write_requests(const struct config *config, FILE *out)
 {
     static const char *const classes[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
@@ -204,6 +216,7 @@ void metrics_write(struct master *master, FILE *out)
     write_listeners(config, out);
     write_refusals(config, out);
     write_reasons(config, out);
+    write_ocsp(config, out);
     write_requests(config, out);
     write_servers(config, out);
     write_process(master, out);

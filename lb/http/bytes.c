@@ -3,7 +3,8 @@
 #include <string.h>
 
 #define VISIBLE (BYTE_VALUE | BYTE_TARGET)
-#define WORD    (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET)
+#define CAPITAL (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET)
+#define WORD    (CAPITAL | BYTE_NAME)
 
 const uint8_t http_byte_classes[256] = {
     ['\t'] = BYTE_VALUE,
@@ -21,7 +22,7 @@ const uint8_t http_byte_classes[256] = {
     ['/'] = VISIBLE,
     ['0' ... '9'] = WORD,
     [':' ... '@'] = VISIBLE,
-    ['A' ... 'Z'] = WORD,
+    ['A' ... 'Z'] = CAPITAL,
     ['[' ... ']'] = VISIBLE,
     ['^' ... 'z'] = WORD,
     ['{'] = VISIBLE,
@@ -46,6 +47,11 @@ const char *http_token_end(const char *at, const char *end)
 const char *http_target_end(const char *at, const char *end)
 {
     return run(at, end, BYTE_TARGET);
+}
+
+const char *http_name_end(const char *at, const char *end)
+{
+    return run(at, end, BYTE_NAME);
 }
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))

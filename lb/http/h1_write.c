@@ -41,8 +41,7 @@ void http_out_free(struct http_out *out)
 /* Into room that is there. */
 static char *put(char *at, struct slice bytes)
 {
-    if (bytes.len > 0)
-        memcpy(at, bytes.data, bytes.len);
+    slice_copy(at, bytes);
     return at + bytes.len;
 }
 

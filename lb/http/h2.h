@@ -9,6 +9,7 @@
 #define LB_HTTP_H2_H
 
 #include "lb/http/h1.h"
+#include "lb/http/h2_memory.h"
 
 struct h2_settings {
     bool server;
@@ -17,6 +18,7 @@ struct h2_settings {
     uint32_t session_window;   /* and on all together */
     struct http_limits limits; /* of each head and each trailer section */
     struct head_pool *heads;   /* where heads are taken from; outlives the session */
+    struct h2_memory *memory;  /* NULL, or where small blocks are taken from; outlives the session */
     size_t *held;              /* NULL, or counts the bytes that all sessions of a thread have queued */
 };
 
@@ -92,6 +94,8 @@ bool h2_respond(struct h2_stream *stream, const struct http_head *head, bool end
 
 /* Queues body bytes (copied as far as flow control holds them back) and gives how many are queued now. */
 size_t h2_write(struct h2_stream *stream, struct slice bytes);
+/* The same with h2_end, without trailers, in one: the last bytes need no frame after them that says so. */
+size_t h2_write_last(struct h2_stream *stream, struct slice bytes);
 size_t h2_queued(const struct h2_stream *stream);
 
 /* Our side is complete after what is queued; `trailers` may be NULL, and is copied. */

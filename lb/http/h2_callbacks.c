@@ -262,15 +262,38 @@ static nghttp2_option *make_options(const struct http_limits *limits)
     return options;
 }
 
+static void *take(size_t size, void *memory)
+{
+    return h2_memory_take(memory, size);
+}
+
+static void *take_zeroed(size_t count, size_t size, void *memory)
+{
+    size_t all;
+    return __builtin_mul_overflow(count, size, &all) ? NULL : h2_memory_take_zeroed(memory, all);
+}
+
+static void *resize(void *block, size_t size, void *memory)
+{
+    return h2_memory_resize(memory, block, size);
+}
+
+static void give(void *block, void *memory)
+{
+    h2_memory_give(memory, block);
+}
+
+/* nghttp2 copies the table. */
 static int make_session(struct h2_session *session)
 {
+    nghttp2_mem memory = {session->settings.memory, take, give, take_zeroed, resize};
     nghttp2_session_callbacks *callbacks = make_callbacks();
     nghttp2_option *options = make_options(&session->settings.limits);
     int failed = -1;
     if (callbacks && options)
         failed = session->settings.server
-                     ? nghttp2_session_server_new2(&session->ng, callbacks, session, options)
-                     : nghttp2_session_client_new2(&session->ng, callbacks, session, options);
+                     ? nghttp2_session_server_new3(&session->ng, callbacks, session, options, &memory)
+                     : nghttp2_session_client_new3(&session->ng, callbacks, session, options, &memory);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(options);
     return failed;

@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -70,12 +69,9 @@ static bool take_pseudo(struct h2_stream *stream, struct slice name, struct slic
     return slice_is(name, ":path") && take_path(stream, value);
 }
 
-static bool has_upper(struct slice name)
+static bool is_name(struct slice text)
 {
-    for (size_t i = 0; i < name.len; i++)
-        if (name.data[i] >= 'A' && name.data[i] <= 'Z')
-            return true;
-    return false;
+    return text.len > 0 && http_name_end(text.data, text.data + text.len) == text.data + text.len;
 }
 
 static bool blank(char byte)
@@ -87,7 +83,7 @@ static bool blank(char byte)
 static bool well_formed(struct slice name, struct slice value)
 {
     bool padded = value.len > 0 && (blank(value.data[0]) || blank(value.data[value.len - 1]));
-    return http_is_token(name) && !has_upper(name) && http_is_value(value) && !padded;
+    return is_name(name) && http_is_value(value) && !padded;
 }
 
 static bool take_length(struct http_head *head, struct slice value)
@@ -128,12 +124,14 @@ static bool acceptable(struct h2_stream *stream, enum field_id id, bool exact, s
 static bool take_field(struct h2_stream *stream, struct slice name, struct slice value)
 {
     bool exact;
+    if (!well_formed(name, value))
+        return false;
     enum field_id id = field_find(name, &exact);
-    if (!well_formed(name, value) || !acceptable(stream, id, exact, value))
+    if (!acceptable(stream, id, exact, value))
         return false;
     if (stream->refusal || (stream->in_trailers && field_traits(id) & FIELD_UNTRAILED))
         return true;
-    return http_head_add(stream->head, name, value);
+    return http_head_add_found(stream->head, id, exact, name, value);
 }
 
 bool h2_head_field(struct h2_stream *stream, struct slice name, struct slice value)
@@ -228,14 +226,27 @@ void h2_pairs_free(struct h2_pairs *pairs)
         free(pairs->all);
 }
 
-/* nghttp2 reads both and copies them. */
-static void add(struct h2_pairs *pairs, struct slice name, struct slice value)
+/* nghttp2 copies the value, and a name that is not constant. */
+static void add(struct h2_pairs *pairs, struct slice name, struct slice value, uint8_t flags)
 {
     pairs->all[pairs->count++] = (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name.data,
                                               .value = (uint8_t *)(uintptr_t)value.data,
                                               .namelen = name.len,
                                               .valuelen = value.len,
-                                              .flags = NGHTTP2_NV_FLAG_NONE};
+                                              .flags = flags};
+}
+
+static void add_constant(struct h2_pairs *pairs, struct slice name, struct slice value)
+{
+    add(pairs, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+}
+
+static void add_field(struct h2_pairs *pairs, const struct http_head *head, const struct http_field *field)
+{
+    if (field->exact && field->id != HEADER_OTHER)
+        add_constant(pairs, field_name_slice((enum field_id)field->id), head_value(head, field));
+    else
+        add(pairs, head_name(head, field), head_value(head, field), NGHTTP2_NV_FLAG_NONE);
 }
 
 /* What HTTP/2 has no place for stays here, should it come this far. */
@@ -257,7 +268,7 @@ static void add_fields(struct h2_pairs *pairs, const struct http_head *head)
 {
     for (unsigned i = 0; i < head->count; i++)
         if (belongs(&head->fields[i]))
-            add(pairs, head_name(head, &head->fields[i]), head_value(head, &head->fields[i]));
+            add_field(pairs, head, &head->fields[i]);
 }
 
 bool h2_pairs_request(struct h2_pairs *pairs, const struct http_head *head, struct slice path)
@@ -265,21 +276,28 @@ bool h2_pairs_request(struct h2_pairs *pairs, const struct http_head *head, stru
     struct slice scheme = head_text(head, head->scheme), authority = head_text(head, head->authority);
     if (!make_room(pairs, head->count + 4u))
         return false;
-    add(pairs, SLICE_LITERAL(":method"), head_text(head, head->method_text));
-    add(pairs, SLICE_LITERAL(":scheme"), scheme.len > 0 ? scheme : SLICE_LITERAL("http"));
+    add_constant(pairs, SLICE_LITERAL(":method"), head_text(head, head->method_text));
+    add_constant(pairs, SLICE_LITERAL(":scheme"), scheme.len > 0 ? scheme : SLICE_LITERAL("http"));
     if (authority.len > 0)
-        add(pairs, SLICE_LITERAL(":authority"), authority);
-    add(pairs, SLICE_LITERAL(":path"), path);
+        add_constant(pairs, SLICE_LITERAL(":authority"), authority);
+    add_constant(pairs, SLICE_LITERAL(":path"), path);
     add_fields(pairs, head);
     return true;
 }
 
-bool h2_pairs_response(struct h2_pairs *pairs, const struct http_head *head, char status[4])
+static void write_status(char digits[3], unsigned status)
+{
+    digits[0] = (char)('0' + status / 100 % 10);
+    digits[1] = (char)('0' + status / 10 % 10);
+    digits[2] = (char)('0' + status % 10);
+}
+
+bool h2_pairs_response(struct h2_pairs *pairs, const struct http_head *head, char status[3])
 {
     if (!make_room(pairs, head->count + 1u))
         return false;
-    snprintf(status, 4, "%03u", head->status % 1000);
-    add(pairs, SLICE_LITERAL(":status"), slice_make(status, 3));
+    write_status(status, head->status);
+    add_constant(pairs, SLICE_LITERAL(":status"), slice_make(status, 3));
     add_fields(pairs, head);
     return true;
 }

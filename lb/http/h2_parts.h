@@ -73,6 +73,7 @@ struct h2_session {
     struct h2_events events;
     void *owner;
     struct h2_stream *first; /* all */
+    struct h2_stream *found; /* the last one, which is asked for again; NULL: none */
     unsigned open;           /* of them, those that run */
     struct h2_floods floods;
     struct http_out out;       /* packed and not yet given to `output` */
@@ -110,7 +111,7 @@ int h2_session_make(struct h2_session *session);
 
 /* ---- h2_stream.c ---- */
 
-struct h2_stream *h2_stream_find(const struct h2_session *session, int32_t id);
+struct h2_stream *h2_stream_find(struct h2_session *session, int32_t id);
 struct h2_stream *h2_stream_new(struct h2_session *session, int32_t id); /* NULL: out of memory */
 /* Out of the session's list, its bytes granted again. No event. */
 void h2_stream_drop(struct h2_stream *stream);
@@ -146,7 +147,7 @@ struct h2_pairs {
 
 bool h2_pairs_request(struct h2_pairs *pairs, const struct http_head *head, struct slice path);
 /* `status`: room for its digits, as long as the pairs are used. */
-bool h2_pairs_response(struct h2_pairs *pairs, const struct http_head *head, char status[4]);
+bool h2_pairs_response(struct h2_pairs *pairs, const struct http_head *head, char status[3]);
 bool h2_pairs_trailers(struct h2_pairs *pairs, const struct http_head *head);
 void h2_pairs_free(struct h2_pairs *pairs);
 

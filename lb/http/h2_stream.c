@@ -15,14 +15,28 @@
 
 /* ---- life ---- */
 
-struct h2_stream *h2_stream_find(const struct h2_session *session, int32_t id)
+struct h2_stream *h2_stream_find(struct h2_session *session, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(session->ng, id);
+    if (session->found && session->found->id == id)
+        return session->found;
+    struct h2_stream *stream = nghttp2_session_get_stream_user_data(session->ng, id);
+    if (stream)
+        session->found = stream;
+    return stream;
+}
+
+/* nghttp2 finds it no more. */
+static void forget(struct h2_stream *stream)
+{
+    struct h2_session *session = stream->session;
+    if (session->found == stream)
+        session->found = NULL;
+    nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
 }
 
 struct h2_stream *h2_stream_new(struct h2_session *session, int32_t id)
 {
-    struct h2_stream *stream = calloc(1, sizeof(*stream));
+    struct h2_stream *stream = h2_memory_take_zeroed(session->settings.memory, sizeof(*stream));
     if (!stream)
         return NULL;
     stream->session = session;
@@ -67,7 +81,7 @@ void h2_stream_drop(struct h2_stream *stream)
     if (stream->fate == H2_RUNS) {
         session->open--;
         if (h2_alive(session))
-            nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
+            forget(stream);
     }
     grant_rest(stream);
     unlink_stream(stream);
@@ -75,7 +89,7 @@ void h2_stream_drop(struct h2_stream *stream)
     head_pool_give(session->settings.heads, stream->head);
     head_pool_give(session->settings.heads, stream->trailers);
     free(stream->queue);
-    free(stream);
+    h2_memory_give(session->settings.memory, stream);
 }
 
 static void trouble(struct h2_session *session)
@@ -103,7 +117,7 @@ void h2_stream_over(struct h2_stream *stream, uint32_t code)
     stream->unprocessed = !session->settings.server && code == NGHTTP2_REFUSED_STREAM && !stream->answered;
     session->open--;
     session->news = true;
-    nghttp2_session_set_stream_user_data(session->ng, stream->id, NULL);
+    forget(stream);
 }
 
 void h2_stream_abort(struct h2_stream *stream, uint32_t code)
@@ -206,7 +220,7 @@ static bool submit_response(struct h2_stream *stream, const struct http_head *he
 {
     nghttp2_session *ng = stream->session->ng;
     struct h2_pairs pairs;
-    char status[4];
+    char status[3];
     if (!h2_pairs_response(&pairs, head, status))
         return false;
     int failed =
@@ -305,10 +319,11 @@ static struct slice write_direct(struct h2_stream *stream, struct slice bytes)
     return bytes;
 }
 
-size_t h2_write(struct h2_stream *stream, struct slice bytes)
+static size_t write_bytes(struct h2_stream *stream, struct slice bytes, bool last)
 {
-    if (!runs(stream) || !stream->responded || stream->ending || bytes.len == 0)
+    if (!runs(stream) || !stream->responded || stream->ending)
         return h2_queued(stream);
+    stream->ending = last;
     struct slice rest = write_direct(stream, bytes);
     if (!runs(stream) || rest.len == 0)
         return h2_queued(stream);
@@ -318,6 +333,19 @@ size_t h2_write(struct h2_stream *stream, struct slice bytes)
     } else {
         resume(stream);
     }
+    return h2_queued(stream);
+}
+
+size_t h2_write(struct h2_stream *stream, struct slice bytes)
+{
+    return bytes.len > 0 ? write_bytes(stream, bytes, false) : h2_queued(stream);
+}
+
+size_t h2_write_last(struct h2_stream *stream, struct slice bytes)
+{
+    if (bytes.len > 0)
+        return write_bytes(stream, bytes, true);
+    h2_end(stream, NULL);
     return h2_queued(stream);
 }
 
@@ -363,10 +391,10 @@ static int finish_body(struct h2_stream *stream, uint32_t *flags)
 ssize_t h2_body_read(nghttp2_session *ng, int32_t id, uint8_t *unused, size_t room, uint32_t *flags,
                      nghttp2_data_source *source, void *user_data)
 {
-    struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+    struct h2_stream *stream = h2_stream_find(user_data, id);
+    (void)ng;
     (void)unused;
     (void)source;
-    (void)user_data;
     if (!stream)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t there = h2_queued(stream) + stream->offered.len;
@@ -398,7 +426,8 @@ int h2_body_send(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *heade
                  nghttp2_data_source *source, void *user_data)
 {
     struct h2_session *session = user_data;
-    struct h2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+    struct h2_stream *stream = h2_stream_find(session, frame->hd.stream_id);
+    (void)ng;
     (void)source;
     if (session->out.len >= PIECE)
         return NGHTTP2_ERR_WOULDBLOCK;

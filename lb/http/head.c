@@ -148,7 +148,7 @@ static inline struct span append(struct http_head *head, struct slice bytes)
 {
     struct span put = {head->len, (uint32_t)bytes.len};
     if (bytes.len > 0)
-        memcpy(head->bytes + head->len, bytes.data, bytes.len);
+        slice_copy(head->bytes + head->len, bytes);
     head->len += (uint32_t)bytes.len;
     return put;
 }
@@ -292,10 +292,10 @@ bool http_head_add(struct http_head *head, struct slice name, struct slice value
     return true;
 }
 
-bool http_head_add_known(struct http_head *head, enum field_id id, struct slice value)
+bool http_head_add_found(struct http_head *head, enum field_id id, bool exact, struct slice name,
+                         struct slice value)
 {
-    struct slice name = field_name_slice(id);
-    if (!make_room(head, name.len + value.len, &name, &value))
+    if (name.len > UINT16_MAX || !make_room(head, name.len + value.len, &name, &value))
         return false;
     struct http_field *field = new_field(head);
     if (!field)
@@ -304,8 +304,13 @@ bool http_head_add_known(struct http_head *head, enum field_id id, struct slice 
     field->name_at = append(head, name).at;
     field->name_len = (uint16_t)name.len;
     field->id = (uint8_t)id;
-    field->exact = true;
+    field->exact = exact;
     return true;
+}
+
+bool http_head_add_known(struct http_head *head, enum field_id id, struct slice value)
+{
+    return http_head_add_found(head, id, true, field_name_slice(id), value);
 }
 
 const struct http_field *http_head_find(const struct http_head *head, enum field_id id)

@@ -99,6 +99,10 @@ bool http_head_put(struct http_head *head, struct slice bytes, struct span *out)
 /* Appends a field; the name is put in lower case and looked up. Checks nothing. */
 bool http_head_add(struct http_head *head, struct slice name, struct slice value);
 
+/* The same for a name in lower case that field_find has seen; the value has no blanks at its ends. */
+bool http_head_add_found(struct http_head *head, enum field_id id, bool exact, struct slice name,
+                         struct slice value);
+
 /* The same for a field of HTTP_FIELDS, which need not be looked up; the value has no blanks at its ends. */
 bool http_head_add_known(struct http_head *head, enum field_id id, struct slice value);
 

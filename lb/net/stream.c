@@ -11,6 +11,9 @@
 /* After this many bytes in full reads a stream lets the others of its thread go first. */
 #define SHARE_BYTES (1024 * 1024)
 
+/* And after so many in one turn, however small they are. */
+#define READS_MAX 32
+
 /* With this much waiting for slow peers in one thread, reads get small, so that a pass adds little to it.
  * What flow control holds back is one client's doing more often than not: there the bound is low. */
 #define QUEUED_HIGH (64 * 1024 * 1024)
@@ -56,8 +59,7 @@ static void stop_reading(struct stream *stream)
     stream->reading = false;
 }
 
-/* libuv repeats reads that fill the buffer, many times in a row: one fast peer must not hold up the thread.
- */
+/* Reads that fill the buffer are repeated: one fast peer must not hold up the thread. */
 static void rest_if_greedy(struct stream *stream, size_t got, size_t asked)
 {
     struct net_thread *thread = stream->thread;
@@ -268,17 +270,37 @@ static void take(struct stream *stream, struct slice bytes)
     }
 }
 
+/* libuv goes through read(2), which costs more than recv(2): told that there is no room, it leaves reading to
+ * on_read. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct stream *stream = handle->data;
+    (void)handle;
     (void)suggested;
-    buf->base = stream->thread->input;
-    bool small = stream->thread->queued > QUEUED_HIGH || stream->thread->held > HELD_HIGH;
-    buf->len = small ? INPUT_SMALL : NET_INPUT_MAX;
+    *buf = uv_buf_init(NULL, 0);
 }
 
-/* On a hang-up libuv reports the end without reading, which hides a reset: a cut transfer would pass for a
- * complete one. */
+static size_t input_room(const struct net_thread *thread)
+{
+    bool small = thread->queued > QUEUED_HIGH || thread->held > HELD_HIGH;
+    return small ? INPUT_SMALL : NET_INPUT_MAX;
+}
+
+/* Gives how much there was, UV_EOF at the end, another negative errno otherwise. */
+static ssize_t receive(struct stream *stream, size_t room)
+{
+    uv_os_fd_t fd;
+    ssize_t got;
+    if (uv_fileno(&stream->uv.handle, &fd) != 0)
+        return UV_EBADF;
+    do
+        got = recv(fd, stream->thread->input, room, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+    return got > 0 ? got : UV_EOF;
+}
+
+/* A reset behind the end is read as the end: a cut transfer would pass for a complete one. */
 static bool was_reset(struct stream *stream)
 {
     uv_os_fd_t fd;
@@ -288,21 +310,42 @@ static bool was_reset(struct stream *stream)
            getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
 }
 
-static void on_read(uv_stream_t *uv, ssize_t got, const uv_buf_t *buf)
+static void no_more(struct stream *stream, ssize_t why)
+{
+    stop_reading(stream);
+    if (why == UV_EOF && !was_reset(stream))
+        peer_ended(stream);
+    else
+        stream->events->failed(stream, STREAM_RESET);
+}
+
+/* True: as much as there was room for has come, so that there may be more. */
+static bool read_once(struct stream *stream)
+{
+    size_t room = input_room(stream->thread);
+    ssize_t got = receive(stream, room);
+    if (got == UV_EAGAIN)
+        return false;
+    if (got < 0) {
+        no_more(stream, got);
+        return false;
+    }
+    if (!stream->ended_in)
+        take(stream, slice_make(stream->thread->input, (size_t)got));
+    if (!stream->closing)
+        rest_if_greedy(stream, (size_t)got, room);
+    return (size_t)got == room;
+}
+
+/* UV_ENOBUFS, as on_alloc wants it, or what else libuv has found. */
+static void on_read(uv_stream_t *uv, ssize_t found, const uv_buf_t *buf)
 {
     struct stream *stream = uv->data;
-    if (got == 0 || stream->closing)
-        return;
-    if (got < 0)
-        stop_reading(stream);
-    if (got == UV_EOF && !was_reset(stream))
-        peer_ended(stream);
-    else if (got < 0)
-        stream->events->failed(stream, STREAM_RESET);
-    else if (!stream->ended_in)
-        take(stream, slice_make(buf->base, (size_t)got));
-    if (got > 0 && !stream->closing)
-        rest_if_greedy(stream, (size_t)got, buf->len);
+    (void)buf;
+    if (found < 0 && found != UV_ENOBUFS && !stream->closing)
+        no_more(stream, found);
+    for (unsigned i = 0; i < READS_MAX && stream->reading && !stream->closing && read_once(stream); i++)
+        continue;
 }
 
 void stream_pause(struct stream *stream)

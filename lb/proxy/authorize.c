@@ -5,6 +5,7 @@
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/lifetime.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/proxy/steps.h"
 #include "lb/tls/context.h"
 
@@ -26,6 +27,7 @@ uint64_t authorize_limit(const struct conn *conn)
 
 void authorize_cancel(struct conn *conn)
 {
+    ocsp_leave(conn);
     if (conn->call)
         script_cancel(&conn->call);
     free(conn->facts);
@@ -271,15 +273,8 @@ static bool must_ask(const struct service *service)
     return script && (script_has(script, HOOK_AUTHORIZE) || !by_request);
 }
 
-static void ask(struct conn *conn)
+static void ask_script(struct conn *conn)
 {
-    if (conn->service->generation->retired) {
-        decide_again(conn);
-        return;
-    }
-    forget_choices(conn);
-    if (!conn->http)
-        conn_enter(conn, CONN_AUTHORIZE);
     if (!must_ask(conn->service)) {
         proceed(conn);
         return;
@@ -291,6 +286,38 @@ static void ask(struct conn *conn)
         run_script(conn);
 }
 
+static void ask(struct conn *conn)
+{
+    if (conn->service->generation->retired) {
+        decide_again(conn);
+        return;
+    }
+    forget_choices(conn);
+    if (!conn->http)
+        conn_enter(conn, CONN_AUTHORIZE);
+    if (ocsp_must_ask(conn))
+        ocsp_ask(conn);
+    else
+        ask_script(conn);
+}
+
+void authorize_certified(struct conn *conn)
+{
+    if (conn->service->generation->retired)
+        decide_again(conn);
+    else
+        ask_script(conn);
+}
+
+/* A client that has not been answered yet is told as in a handshake. */
+void authorize_uncertified(struct conn *conn, enum reason reason, int alert, const char *text)
+{
+    if (conn->http)
+        deny(conn, reason, text);
+    else
+        conn_refuse(conn, reason, alert, text);
+}
+
 void authorize_start(struct conn *conn)
 {
     conn->overtaken = 0;
@@ -300,5 +327,8 @@ void authorize_start(struct conn *conn)
 
 void authorize_resume(struct conn *conn)
 {
-    run_script(conn);
+    if (conn->question)
+        ocsp_overdue(conn);
+    else
+        run_script(conn);
 }

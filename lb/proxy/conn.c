@@ -8,6 +8,7 @@
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/lifetime.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/proxy/reauthorize.h"
 #include "lb/proxy/steps.h"
 
@@ -407,6 +408,7 @@ void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *t
     if (conn->state == CONN_CLOSING || conn->state == CONN_REFUSE)
         return;
     settle(conn, reason);
+    ocsp_leave(conn);
     if (text && !conn->decision.text)
         conn->decision.text = strdup(text);
     if (alert)

@@ -34,6 +34,9 @@ enum conn_state {
 struct conn;
 struct exchange;
 struct http_thread;
+struct ocsp_cache;
+struct ocsp_desk;
+struct ocsp_question;
 struct reauthorizer;
 
 /* What the connections of one thread share. */
@@ -53,6 +56,8 @@ struct proxy_thread {
                       const struct exchange *exchange); /* once for each request */
     void (*gone)(struct proxy_thread *thread);          /* its memory and descriptors are free again */
     void *context;
+    struct ocsp_cache *answers; /* of the process */
+    struct ocsp_desk *ocsp;     /* lb/proxy/ocsp.c: NULL until somebody asks */
 };
 
 /* Bytes of the client that came before there was anyone to give them to. */
@@ -117,6 +122,8 @@ struct conn {
     struct script_call *call; /* a hook that waits */
     uint64_t wait_ms;         /* until it wants to be resumed */
     struct authorize_facts *facts;
+    struct ocsp_question *question; /* whose answer it waits for */
+    struct conn *next_asking, **asking;
     struct recheck *recheck;   /* lb/proxy/reauthorize.h; NULL: nothing is to be judged again */
     struct lifetime *lifetime; /* lb/proxy/lifetime.h; NULL: no limit */
 };

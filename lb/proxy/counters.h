@@ -7,6 +7,15 @@
 #include "lb/base/reason.h"
 #include "lb/tls/session.h"
 
+/* What became of asking about a client's certificate. */
+enum ocsp_result {
+    OCSP_RESULT_GOOD,
+    OCSP_RESULT_REVOKED,
+    OCSP_RESULT_UNKNOWN,
+    OCSP_RESULT_NONE,
+    OCSP_RESULTS
+};
+
 struct listener_state {
     char *name;
     struct listener_state *next; /* in its table; master thread only */
@@ -19,6 +28,7 @@ struct listener_state {
     atomic_ullong allowed;
     atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
     atomic_ullong ended[REASON_COUNT];
+    atomic_ullong ocsp[OCSP_RESULTS];
     atomic_ullong reauthorized;          /* live connections judged again, and kept */
     atomic_ullong reauthorize_unchecked; /* of those, without any certificate that could be looked at */
     atomic_ullong reauthorize_lag_us;    /* from the last change to the last close that it has caused */

@@ -127,6 +127,12 @@ static struct exchange *take_memory(struct http_thread *thread)
     return exchange;
 }
 
+/* Only the log asks for times: where there is none, the clock is not looked at. */
+uint64_t exchange_clock(const struct exchange *exchange)
+{
+    return exchange->service->listener->log_connections ? clock_us() : 0;
+}
+
 static void enlist(struct exchange *exchange)
 {
     struct http_conn *http = exchange->http;
@@ -150,8 +156,8 @@ struct exchange *exchange_new(struct http_conn *http, struct http_head *head, vo
     exchange->http = http;
     exchange->request = head;
     exchange->stream = stream;
-    exchange->started_us = clock_us();
     exchange->service = conn->service;
+    exchange->started_us = exchange_clock(exchange);
     generation_hold(conn->service->generation);
     enlist(exchange);
     count(&conn->service->listener->state->requests, 1);
@@ -167,6 +173,8 @@ static void use_newest(struct exchange *exchange)
     generation_hold(service->generation);
     generation_drop(exchange->service->generation);
     exchange->service = service;
+    if (exchange->started_us == 0)
+        exchange->started_us = exchange_clock(exchange);
 }
 
 static bool known_too_large(const struct exchange *exchange)

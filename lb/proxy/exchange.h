@@ -84,6 +84,7 @@ struct exchange {
     struct tried tried;
     unsigned tries;
     unsigned interims; /* 1xx answers passed on */
+    uint64_t whole;    /* bytes after which the answer has nothing more, trailers included; 0: not known */
     size_t unsent;     /* what the client had still to take when the deadline was looked at last */
     bool fresh;        /* the next try is over a connection of its own */
     struct upstream_failure failure; /* of the last try */
@@ -91,7 +92,7 @@ struct exchange {
 
     /* For the log. */
     unsigned status;
-    uint64_t started_us, opened_us, connected_us, sent_us, first_us; /* clock_us; 0: not reached */
+    uint64_t started_us, opened_us, connected_us, sent_us, first_us; /* exchange_clock; 0: not reached */
     uint32_t script_us;
     uint64_t bytes_in, bytes_out; /* of the bodies */
     bool reused;
@@ -115,6 +116,7 @@ void exchange_refuse(struct exchange *exchange, unsigned status, enum reason rea
 struct exchange *exchange_new(struct http_conn *http, struct http_head *head, void *stream);
 void exchange_enter(struct exchange *exchange, enum exchange_state state);
 void exchange_touch(struct exchange *exchange);
+uint64_t exchange_clock(const struct exchange *exchange); /* for the times in the log */
 /* The end. The first reason counts. Whatever still runs is cut. */
 void exchange_finish(struct exchange *exchange, enum reason reason);
 /* The answer cannot be finished: the client sees that it was cut. */

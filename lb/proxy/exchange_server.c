@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lb/base/clock.h"
 #include "lb/proxy/exchange.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/steps.h"
@@ -31,7 +30,7 @@ static void send_request(struct exchange *exchange)
     struct slice body = slice_make(exchange->body.bytes, exchange->body.len);
     struct slice path = head_text(exchange->request, exchange->path);
     bool ends = !has_body(exchange);
-    exchange->connected_us = exchange->connected_us ? exchange->connected_us : clock_us();
+    exchange->connected_us = exchange->connected_us ? exchange->connected_us : exchange_clock(exchange);
     exchange_enter(exchange, EXCHANGE_WAIT);
     enum stream_written wrote = upstream_request(exchange->upstream, exchange->request, path, body, ends);
     exchange->request_sent = ends;
@@ -212,6 +211,12 @@ static void interim(struct exchange *exchange, struct http_head *head)
         exchange_refuse(exchange, 502, REASON_ANSWER_INVALID, "the server sends interim answers without end");
 }
 
+/* Only a chunked answer has trailers in HTTP/1 (RFC 9112 section 7.1.2). */
+static uint64_t whole_of(const struct exchange *exchange, const struct http_head *head)
+{
+    return head->content_length > 0 && !exchange->backend->h2 ? (uint64_t)head->content_length : 0;
+}
+
 /* The answer's bytes are the client's from here on. */
 void exchange_pass_answer(struct exchange *exchange)
 {
@@ -222,6 +227,7 @@ void exchange_pass_answer(struct exchange *exchange)
     exchange->answer = NULL;
     exchange->answer_begun = true;
     exchange->status = head->status;
+    exchange->whole = whole_of(exchange, head);
     exchange_enter(exchange, tunnel ? EXCHANGE_TUNNEL : EXCHANGE_ANSWER);
     ops->head(exchange, head, ends);
     head_pool_give(&exchange->conn->thread->http->heads, head);
@@ -249,7 +255,7 @@ static bool pass_body(struct exchange *exchange, struct slice bytes)
 
 static void final_head(struct exchange *exchange, struct http_head *head, bool ends)
 {
-    exchange->first_us = clock_us();
+    exchange->first_us = exchange_clock(exchange);
     exchange->answer = head;
     exchange->status = head->status;
     exchange->server_ended = ends;
@@ -477,7 +483,7 @@ static bool forward(struct exchange *exchange)
 
 void exchange_server_start(struct exchange *exchange)
 {
-    exchange->opened_us = clock_us();
+    exchange->opened_us = exchange_clock(exchange);
     if (forward(exchange))
         try_next(exchange);
     else

@@ -163,18 +163,19 @@ static void h2_answer_head(struct exchange *exchange, struct http_head *head, bo
  * nowhere. */
 #define PIECE (64u * 1024)
 
-static void write_piece(struct exchange *exchange, struct slice bytes)
+static void write_piece(struct exchange *exchange, struct slice bytes, bool last)
 {
-    h2_write(stream_of(exchange), bytes);
+    (last ? h2_write_last : h2_write)(stream_of(exchange), bytes);
     if (bytes.len == PIECE && !stream_blocked(exchange->conn->client))
         h2_send(exchange->http->h2);
 }
 
 static bool h2_answer_body(struct exchange *exchange, struct slice bytes)
 {
+    bool whole = exchange->whole > 0 && exchange->bytes_out == exchange->whole;
     while (bytes.len > 0 && exchange->stream) {
         size_t len = bytes.len < PIECE ? bytes.len : PIECE;
-        write_piece(exchange, slice_make(bytes.data, len));
+        write_piece(exchange, slice_make(bytes.data, len), whole && len == bytes.len);
         bytes = slice_make(bytes.data + len, bytes.len - len);
     }
     if (!exchange->stream)
@@ -367,6 +368,7 @@ bool front_h2_start(struct http_conn *http)
         .session_window = SESSION_WINDOW,
         .limits = listener->limits,
         .heads = &conn->thread->http->heads,
+        .memory = &conn->thread->http->memory,
         .held = &conn->thread->net.held,
     };
     http->h2 = h2_new(&settings, &h2_front_events, http);

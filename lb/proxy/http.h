@@ -62,6 +62,7 @@ struct http_conn {
 /* Of each thread, for http listeners. */
 struct http_thread {
     struct head_pool heads;
+    struct h2_memory memory;
     struct upstream_thread upstream;
     struct http_out out; /* what the front that owns it has written and not yet sent */
     struct http_conn *out_owner;

@@ -75,7 +75,8 @@ bool http_thread_init(struct proxy_thread *proxy)
     struct http_thread *thread = calloc(1, sizeof(*thread));
     if (!thread)
         return false;
-    thread->upstream = (struct upstream_thread){.net = &proxy->net, .heads = &thread->heads};
+    thread->upstream =
+        (struct upstream_thread){.net = &proxy->net, .heads = &thread->heads, .memory = &thread->memory};
     proxy->http = thread;
     watch_turns(proxy);
     return true;
@@ -99,6 +100,7 @@ void http_thread_free(struct proxy_thread *proxy)
     }
     exchange_facts_free(thread);
     head_pool_free(&thread->heads);
+    h2_memory_free(&thread->memory);
     http_out_free(&thread->out);
     http_out_free(&thread->upstream.out);
     free(thread);

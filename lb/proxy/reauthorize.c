@@ -5,6 +5,7 @@
 
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/proxy/steps.h"
 
 /* CPU time that one slice may take before the loop looks at everything else. */
@@ -176,6 +177,8 @@ static void judge(struct conn *conn)
     struct tls_context *context = service_context(service, 0);
     if (!context || !tls_context_admits(context, chain, length, &failure))
         end(conn, context ? failure.text : "out of memory");
+    else if (ocsp_known_revoked(conn, service))
+        end(conn, "the certificate is revoked, says its OCSP responder");
     else if (asks(service))
         ask(conn, service);
     else

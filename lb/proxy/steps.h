@@ -27,6 +27,9 @@ void authorize_start(struct conn *conn);
 void authorize_resume(struct conn *conn);
 void authorize_cancel(struct conn *conn); /* harmless when nothing waits */
 uint64_t authorize_limit(const struct conn *conn);
+/* ocsp.c has an answer: the decision goes on, or ends here. */
+void authorize_certified(struct conn *conn);
+void authorize_uncertified(struct conn *conn, enum reason reason, int alert, const char *text);
 /* What scripts see of the connection, the same as long as it lasts, whatever is reloaded; one block, freed
  * with free(). NULL: out of memory. */
 struct authorize_facts *authorize_collect(struct conn *conn);

@@ -53,7 +53,8 @@ struct upstream_events {
 struct upstream_thread {
     struct net_thread *net;
     struct head_pool *heads;
-    struct http_out out; /* for putting messages together; empty between calls */
+    struct h2_memory *memory; /* of HTTP/2 sessions */
+    struct http_out out;      /* for putting messages together; empty between calls */
 };
 
 /* ---- pools ---- */

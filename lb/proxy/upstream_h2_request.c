@@ -41,11 +41,8 @@ static enum stream_written h2_link_request(struct upstream *upstream, const stru
         upstream->loss = UPSTREAM_UNTOUCHED;
         return STREAM_BROKEN;
     }
-    if (body.len > 0) {
-        h2_write(upstream->stream, body);
-        if (ends)
-            h2_end(upstream->stream, NULL);
-    }
+    if (body.len > 0)
+        (ends ? h2_write_last : h2_write)(upstream->stream, body);
     h2_link_send(link);
     return h2_link_state(link, upstream);
 }
@@ -157,6 +154,7 @@ static bool begin(struct h2_link *link, struct pool_server *home, const struct m
         .session_window = SESSION_WINDOW,
         .limits = {ANSWER_HEADER_BYTES, ANSWER_HEADER_COUNT, ANSWER_HEADER_BYTES},
         .heads = home->pool->thread->heads,
+        .memory = home->pool->thread->memory,
         .held = &home->pool->thread->net->held,
     };
     link->session = h2_new(&settings, &h2_session_events, link);

@@ -10,9 +10,11 @@
 #include "lb/base/version.h"
 #include "lb/run/descriptors.h"
 #include "lb/run/sockets.h"
+#include "lb/tls/ocsp_cache.h"
 #include "lb/tls/sessions.h"
 
 #define RATE_ENTRIES 65536 /* keys that scripts may count at the same time */
+#define OCSP_ENTRIES 65536 /* certificates of clients that OCSP has answered about */
 
 static void print_problems(const struct problems *problems)
 {
@@ -37,6 +39,7 @@ static void close_handles(struct master *master)
     mailbox_close(&master->mailbox);
     checker_close(master->checker);
     rotation_close(master->rotation);
+    stapler_close(master->stapler);
     master->hooks->ending(master, master->hooks->context);
 }
 
@@ -137,6 +140,7 @@ static void prepare_loop(struct master *master)
     master->deadline.data = master->sweep.data = master;
     master->checker = checker_new(&master->loop, master->log);
     master->rotation = rotation_new(master);
+    master->stapler = stapler_new(&master->loop, master->log);
 }
 
 static bool start_workers(struct master *master, size_t count, const char **why)
@@ -202,6 +206,7 @@ static void clean_up(struct master *master)
     snapshots_free(&master->snapshots);
     rate_table_free(master->shared.rates);
     tls_sessions_free(master->shared.sessions);
+    ocsp_cache_free(master->shared.answers);
     mailbox_free(&master->mailbox);
     uv_loop_close(&master->loop);
     if (master->sink)
@@ -231,6 +236,7 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
     }
     master.shared.rates = rate_table_new(RATE_ENTRIES);
     master.shared.sessions = tls_sessions_new();
+    master.shared.answers = ocsp_cache_new(OCSP_ENTRIES);
     prepare_loop(&master);
     bool good = start(&master, config, &problems);
     problems_free(&problems);

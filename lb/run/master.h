@@ -10,6 +10,7 @@
 #include "lb/health/checker.h"
 #include "lb/run/rotate.h"
 #include "lb/run/snapshots.h"
+#include "lb/run/stapler.h"
 #include "lb/run/worker.h"
 
 enum exit_code { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 2, EXIT_CANNOT_RUN = 3 };
@@ -43,6 +44,7 @@ struct master {
     struct checker *checker;
     struct rotation *rotation;
     unsigned long long reloads_done, reloads_refused, rotations_done, rotations_refused;
+    struct stapler *stapler;
     int64_t started_unix_ms;
     bool stopping, ended;
 };

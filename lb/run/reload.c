@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lb/base/memory.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/run/descriptors.h"
 #include "lb/run/master.h"
 #include "lb/run/sockets.h"
@@ -42,6 +43,23 @@ static unsigned descriptors_each(const struct config *config)
     return config->backend_count > 0 ? 2 : 1;
 }
 
+static bool asks_ocsp(const struct listener *listener)
+{
+    bool asks = listener->tls.ocsp != OCSP_OFF;
+    for (size_t i = 0; i < listener->policy_count; i++)
+        asks = asks || listener->policies[i].tls.ocsp != OCSP_OFF;
+    return asks;
+}
+
+/* Who uses up all connections must not so keep revocations from being asked for. */
+static size_t descriptors_ocsp(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (asks_ocsp(&config->listeners[i]))
+            return OCSP_QUESTIONS_MAX;
+    return 0;
+}
+
 /* Logs, health checks, the admin socket and its clients; event loops and listening sockets for each worker.
  */
 static uint64_t descriptors_own(const struct master *master, const struct config *config)
@@ -50,7 +68,7 @@ static uint64_t descriptors_own(const struct master *master, const struct config
     size_t binds = 0;
     for (size_t i = 0; i < config->listener_count; i++)
         binds += config->listeners[i].bind_count;
-    return PROCESS + master->worker_count * (LOOP + binds);
+    return PROCESS + master->worker_count * (LOOP + binds + descriptors_ocsp(config));
 }
 
 static void set_limits(struct master *master, const struct config *config)
@@ -79,6 +97,7 @@ bool master_publish(struct master *master, struct config *config, struct problem
     unsigned number = master->snapshots.last_number + 1;
     struct socket_set sockets;
     snapshots_attach(&master->snapshots, config);
+    stapler_attach(master->stapler, config);
     struct generation **generations = make_generations(master, config, number, problems);
     if (!generations || !sockets_open(&sockets, config, before, master->worker_count, problems)) {
         if (generations)
@@ -92,6 +111,7 @@ bool master_publish(struct master *master, struct config *config, struct problem
     if (before)
         sockets_unlink(before, config);
     checker_follow(master->checker, config);
+    stapler_follow(master->stapler, config);
     snapshots_add(&master->snapshots, config, number);
     master->snapshots.last_number = number;
     if (before)

@@ -9,6 +9,7 @@
 #include "lb/base/thread.h"
 #include "lb/net/acceptor.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/ocsp.h"
 #include "lb/proxy/reauthorize.h"
 
 /* One listening address of this worker. */
@@ -285,6 +286,7 @@ static void read_stop(struct letter *letter, void *owner)
     if (worker->proxy.current)
         generation_drop_pool(worker->proxy.current);
     http_thread_close(&worker->proxy);
+    ocsp_close(&worker->proxy);
     reauthorizer_close(&worker->proxy);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     mailbox_close(&worker->mailbox);
@@ -318,6 +320,7 @@ static bool prepare(struct worker *worker)
         return false;
     wheel_init(&proxy->wheel, uv_now(&worker->loop));
     proxy->active = &worker->shared->connections;
+    proxy->answers = worker->shared->answers;
     proxy->ended = worker->shared->conn_ended;
     proxy->exchanged = worker->shared->exchanged;
     proxy->gone = on_gone;

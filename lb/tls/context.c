@@ -6,6 +6,7 @@
 #include "lb/tls/context_parts.h"
 #include "lb/tls/identity.h"
 #include "lb/tls/io.h"
+#include "lb/tls/stapling.h"
 #include "lb/tls/suites.h"
 #include "lb/tls/trust.h"
 #include "lb/tls/verify.h"
@@ -108,6 +109,10 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
     own_read(pair ? &pair->certificate : NULL, &context->own);
     good = set_clients(context, settings, place, problems) && good;
     good = resume_setup(context, settings, place, problems) && good;
+    if (good && pair->staple) {
+        context->staple = staple_hold(pair->staple);
+        good = stapling_attach(context->ctx, context->staple);
+    }
     io_attach(context->ctx);
     return good && try_session(context->ctx, place, problems);
 }
@@ -168,6 +173,7 @@ void tls_context_free(struct tls_context *context)
     resume_release(context);
     wolfSSL_CTX_free(context->ctx);
     tls_trust_drop(context->trust);
+    staple_drop(context->staple);
     free(context->alpn);
     free(context);
 }

@@ -13,10 +13,11 @@
 
 struct tls_context {
     WOLFSSL_CTX *ctx;
-    atomic_uint users;   /* the owner and each session */
-    enum tls_mode mode;  /* towards servers: mutual if they are verified, else one-way */
-    struct trust *trust; /* held; NULL in one-way mode */
-    char *alpn;          /* NULL: none */
+    atomic_uint users;     /* the owner and each session */
+    enum tls_mode mode;    /* towards servers: mutual if they are verified, else one-way */
+    struct trust *trust;   /* held; NULL in one-way mode */
+    struct staple *staple; /* held; NULL: none */
+    char *alpn;            /* NULL: none */
     struct tls_own own;
     enum tls_version min, max;
     int groups[GROUPS_MAX], group_count; /* in order of preference */

@@ -9,6 +9,9 @@
 #include "lb/base/slice.h"
 
 enum tls_mode { TLS_OFF, TLS_ONE_WAY, TLS_MUTUAL_OPTIONAL, TLS_MUTUAL };
+/* AUTO: a file beside the certificate, if there is one. */
+enum staple_mode { STAPLE_AUTO, STAPLE_OFF, STAPLE_FETCH, STAPLE_FILE };
+enum ocsp_mode { OCSP_OFF, OCSP_SOFT, OCSP_HARD };
 enum tls_version { TLS_1_2 = 12, TLS_1_3 = 13 };
 
 /* A file as it was read at load; contexts are made from these bytes, never from the path. */
@@ -19,10 +22,13 @@ struct tls_file {
     unsigned line; /* of the configuration, for messages */
 };
 
+struct staple; /* lb/tls/staple.h */
+
 /* One certificate of our own. */
 struct tls_pair {
     struct tls_file certificate; /* PEM: leaf first, then intermediates */
     struct tls_file key;         /* PEM; the same file as the certificate is allowed */
+    struct staple *staple;       /* a reference; NULL: nothing is stapled */
 };
 
 enum crl_depth { CRL_DEPTH_CHAIN, CRL_DEPTH_LEAF };
@@ -32,11 +38,17 @@ struct tls_settings {
     enum tls_version min, max;
     struct tls_pair *pairs; /* in the order of the configuration; see lb/tls/sites.h for who gets which */
     size_t pair_count;
+    enum staple_mode staple_mode;
+    struct tls_file staple;    /* STAPLE_FILE: DER */
     bool strict_sni;           /* a name that no certificate has is refused; so is a hello without one */
     struct tls_file client_ca; /* PEM, one or more */
     struct tls_file *crls;     /* PEM (one or more in the file) or DER; optional */
     size_t crl_count;
-    bool crl_required; /* a CA of the chain without a current CRL refuses */
+    enum ocsp_mode ocsp;         /* whether the clients' certificates are asked about: see lb/proxy/ocsp.h */
+    uint64_t ocsp_timeout_ms;    /* for one question */
+    char *ocsp_url;              /* http://, in place of the one in the certificate; NULL: that one */
+    struct tls_file ocsp_signer; /* one certificate that may answer too; DER once it is loaded */
+    bool crl_required;           /* a CA of the chain without a current CRL refuses */
     enum crl_depth crl_depth;
     unsigned verify_depth;     /* intermediates allowed between leaf and anchor */
     uint64_t expiry_warning_s; /* our own certificates that expire sooner are warned of at load */

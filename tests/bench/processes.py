@@ -126,6 +126,11 @@ class Proxy(Process):
                 used, waited = used + int(fields[0]), waited + int(fields[1])
         return used / 1e9, waited / 1e9
 
+    def cpu_ticks(self):
+        """(user, kernel) so far, in ticks of the clock: for shares, over a time that is long enough."""
+        stats = (pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.pids())
+        return tuple(map(sum, zip(*((int(fields[11]), int(fields[12])) for fields in stats))))
+
     def rss_kb(self):
         """Resident memory of all its processes (the counters of /proc/PID/status are too coarse)."""
         total = 0

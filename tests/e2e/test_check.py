@@ -190,7 +190,7 @@ def test_the_reference_names_every_key():
     done = run_lb("check", "--reference")
     assert done.returncode == 0
     keys = """workers admin log log-format log-level shutdown-timeout max-connections bind protocol tls certificate
-        client-ca client-crl crl-required verify-depth tls-min tls-max ciphers groups script script-cpu
+        client-ca client-crl crl-required ocsp ocsp-timeout ocsp-url ocsp-signer ocsp-staple verify-depth tls-min tls-max ciphers groups script script-cpu
         script-timeout script-memory backend timeout-handshake timeout-idle timeout-half-closed drain-spread route h2c
         certificate-headers forwarded trusted-proxies encoded-slash max-header-bytes max-headers max-uri max-body
         max-requests max-streams timeout-first-byte timeout-header timeout-body timeout-keep-alive error-page

@@ -85,6 +85,39 @@ static void hexadecimal_has_two_digits_for_each_byte_of_any_length(void **state)
     }
 }
 
+static void hexadecimal_of_whole_words_fits_exactly_or_is_cut(void **state)
+{
+    char out[18];
+    struct text text;
+    (void)state;
+    text_init(&text, out, 17);
+    text_hex(&text, "\x12\x34\x56\x78\x9A\xBC\xDE\xF0", 8, false);
+    assert_string_equal(out, "123456789abcdef0");
+    assert_false(text.truncated);
+    text_init(&text, out, 16);
+    text_hex(&text, "\x12\x34\x56\x78\x9A\xBC\xDE\xF0", 8, false);
+    assert_string_equal(out, "123456789abcdef");
+    assert_true(text.truncated);
+}
+
+/* Each from memory of its own length, which the sanitizers watch. */
+static void a_copy_of_any_length_is_that_and_no_more(void **state)
+{
+    char to[80];
+    (void)state;
+    for (size_t len = 0; len <= 70; len++) {
+        char *from = malloc(len);
+        assert_true(from || len == 0);
+        for (size_t i = 0; i < len; i++)
+            from[i] = (char)(i + 1);
+        memset(to, 0, sizeof(to));
+        slice_copy(to, slice_make(from, len));
+        for (size_t i = 0; i < sizeof(to); i++)
+            assert_int_equal(to[i], i < len ? (char)(i + 1) : 0);
+        free(from);
+    }
+}
+
 static void hexadecimal_that_does_not_fit_is_cut_and_said(void **state)
 {
     char out[6];
@@ -336,6 +369,8 @@ int main(void)
         cmocka_unit_test(json_replaces_what_is_no_utf8),
         cmocka_unit_test(a_quoted_value_cannot_forge_a_line),
         cmocka_unit_test(hexadecimal_has_two_digits_for_each_byte_of_any_length),
+        cmocka_unit_test(hexadecimal_of_whole_words_fits_exactly_or_is_cut),
+        cmocka_unit_test(a_copy_of_any_length_is_that_and_no_more),
         cmocka_unit_test(hexadecimal_that_does_not_fit_is_cut_and_said),
         cmocka_unit_test(time_is_utc_with_milliseconds),
         cmocka_unit_test(a_duration_needs_its_unit),

@@ -108,8 +108,8 @@ static int remove_files(void **state)
     return chdir("/") != 0 || system(command);
 }
 
-/* Each row is a test named after its sentence; main() returns this. */
-static int run_refusals(const struct refusal *refusals, size_t count)
+/* Each row is a test named after its sentence; main() returns this. `prepare` makes the files. */
+static inline int run_refusals_after(CMFixtureFunction prepare, const struct refusal *refusals, size_t count)
 {
     struct CMUnitTest *tests = calloc(count, sizeof(*tests));
     if (!tests)
@@ -118,9 +118,14 @@ static int run_refusals(const struct refusal *refusals, size_t count)
         tests[i] = (struct CMUnitTest){.name = refusals[i].sentence,
                                        .test_func = is_refused,
                                        .initial_state = (void *)(uintptr_t)&refusals[i]};
-    int failed = _cmocka_run_group_tests("refusals", tests, count, make_files, remove_files);
+    int failed = _cmocka_run_group_tests("refusals", tests, count, prepare, remove_files);
     free(tests);
     return failed;
+}
+
+static inline int run_refusals(const struct refusal *refusals, size_t count)
+{
+    return run_refusals_after(make_files, refusals, count);
 }
 
 #endif

@@ -269,6 +269,75 @@ static void small_pieces_share_a_frame(void **state)
     world_free(&world);
 }
 
+static bool ends_stream(const uint8_t *frame)
+{
+    return frame[4] & NGHTTP2_FLAG_END_STREAM;
+}
+
+static void the_last_bytes_carry_the_end(void **state)
+{
+    static const size_t sizes[] = {5, 5000}; /* that are queued, that go out from where they lie */
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct world world = asked("GET", true);
+        respond(world.server, world.server->last, 200, false);
+        assert_int_equal(h2_write_last(world.server->last, slice_make(payload(), sizes[i])),
+                         i == 0 ? sizes[i] : 0);
+        h2_send(world.server->session);
+        assert_non_null(sent_frame(world.server, NGHTTP2_DATA, 0));
+        assert_true(ends_stream(sent_frame(world.server, NGHTTP2_DATA, 0)));
+        assert_null(sent_frame(world.server, NGHTTP2_DATA, 1));
+        run(&world);
+        assert_int_equal(world.client->body_len, sizes[i]);
+        assert_int_equal(world.client->closed, 1);
+        assert_int_equal(world.server->closed, 1);
+        world_free(&world);
+    }
+}
+
+static void the_last_bytes_end_the_answer_however_long_they_wait(void **state)
+{
+    struct world world = asked("GET", true);
+    (void)state;
+    respond(world.server, world.server->last, 200, false);
+    h2_write(world.server->last, slice_make(payload(), 100));
+    assert_true(h2_write_last(world.server->last, slice_make(payload() + 100, PAYLOAD - 100)) > 0);
+    run(&world);
+    assert_int_equal(world.client->body_len, PAYLOAD);
+    assert_memory_equal(world.client->body, payload(), PAYLOAD);
+    assert_int_equal(world.client->ends, 1);
+    assert_int_equal(world.client->closed, 1);
+    world_free(&world);
+}
+
+static void nothing_follows_the_last_bytes(void **state)
+{
+    struct world world = asked("GET", true);
+    (void)state;
+    respond(world.server, world.server->last, 200, false);
+    h2_write_last(world.server->last, SLICE_LITERAL("all"));
+    h2_write(world.server->last, SLICE_LITERAL("more"));
+    h2_write_last(world.server->last, SLICE_LITERAL("more"));
+    h2_end(world.server->last, NULL);
+    run(&world);
+    assert_int_equal(world.client->body_len, 3);
+    assert_int_equal(world.client->ends, 1);
+    world_free(&world);
+}
+
+static void no_last_bytes_are_an_end(void **state)
+{
+    struct world world = asked("GET", true);
+    (void)state;
+    respond(world.server, world.server->last, 200, false);
+    h2_write(world.server->last, SLICE_LITERAL("all"));
+    h2_write_last(world.server->last, slice_make("", 0));
+    run(&world);
+    assert_int_equal(world.client->body_len, 3);
+    assert_int_equal(world.client->closed, 1);
+    world_free(&world);
+}
+
 static void output_comes_in_one_piece(void **state)
 {
     struct world world = asked("GET", true);
@@ -747,6 +816,10 @@ int main(void)
         cmocka_unit_test(an_answer_larger_than_all_windows_arrives),
         cmocka_unit_test(a_request_body_larger_than_all_windows_arrives),
         cmocka_unit_test(small_pieces_share_a_frame),
+        cmocka_unit_test(the_last_bytes_carry_the_end),
+        cmocka_unit_test(the_last_bytes_end_the_answer_however_long_they_wait),
+        cmocka_unit_test(nothing_follows_the_last_bytes),
+        cmocka_unit_test(no_last_bytes_are_an_end),
         cmocka_unit_test(output_comes_in_one_piece),
         cmocka_unit_test(what_fits_the_window_is_not_queued),
         cmocka_unit_test(what_the_peer_has_not_granted_is_queued_and_then_drained),

@@ -111,8 +111,8 @@ class Pki:
         return self.known[name]
 
     def issue(self, name, issuer=None, *, subject=None, key="ec", is_ca=False, usage=(CLIENT,), san=(), start=None,
-              end=None, between=(), one_rdn=False):
-        """Makes and keeps a certificate; without issuer it signs itself."""
+              end=None, between=(), one_rdn=False, more=()):
+        """Makes and keeps a certificate; without issuer it signs itself. `more`: further extensions."""
         private = new_key(key)
         signer = issuer.private_key if issuer else private
         subject = distinguished_name(subject or [("O", "Test"), ("OU", "payments"), ("CN", name)], one_rdn)
@@ -121,6 +121,8 @@ class Pki:
         builder = builder.public_key(private.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(start or days(-1)).not_valid_after(end or days(90))
         builder = extensions(builder, private.public_key(), signer, is_ca, usage, san)
+        for extension in more:
+            builder = builder.add_extension(extension, critical=False)
         digest = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
         return self.keep(name, builder.sign(signer, digest), private, between)
 
