@@ -86,6 +86,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "LD $@"; $(CC) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS)
 
+# A client of the library itself, for the tests from outside.
+build/tools/%: tests/tools/%.c build/deps.mk
+	@mkdir -p $(@D)
+	@echo "LD $@"; $(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) $(WOLFSSL_CFLAGS) -o $@ $< $(WOLFSSL_LIBS)
+
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz-binaries
 fuzz-binaries: $(FUZZ)

@@ -51,7 +51,8 @@
     X(CERTIFICATE_CHAIN_BROKEN, "certificate-chain-broken", true,                                            \
       "the certificates sent do not form a valid chain")                                                     \
     X(CERTIFICATE_TOO_DEEP, "certificate-too-deep", true, "more intermediates than verify-depth")            \
-    X(CERTIFICATE_WEAK, "certificate-weak", true, "MD5 or SHA-1 signature, or RSA key under 2048 bits")      \
+    X(CERTIFICATE_WEAK, "certificate-weak", true,                                                            \
+      "MD5 or SHA-1 signature, RSA key under 2048 bits or EC key under 256, or a key that proves nothing")   \
     X(CERTIFICATE_MALFORMED, "certificate-malformed", true,                                                  \
       "the certificate cannot be read or has controls in a name")                                            \
     X(CRL_EXPIRED, "crl-expired", true, "the CRL that decides is past its nextUpdate")                       \

@@ -109,6 +109,8 @@ static const struct meaning HANDSHAKE_ERRORS[] = {
     {ASN_PARSE_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
      "a certificate of the client cannot be read: is it damaged, or has its name a part with two "
      "attributes?"},
+    {HANDSHAKE_SIZE_ERROR, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "the certificates of the client are too large for a handshake"},
     {BUFFER_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE, "a certificate of the client is cut off"},
     {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
      "an intermediate that the client sent is no CA"},
@@ -242,13 +244,19 @@ static const struct meaning *meaning_of(const struct tls_session *session, int e
     return session->peer ? FIND(SERVER_ERRORS, error) : FIND(HANDSHAKE_ERRORS, error);
 }
 
-static void explain_error(const struct tls_session *session, int error, struct tls_failure *failure)
+/* `alert`: what the library has sent, -1 if nothing. */
+static void explain_error(const struct tls_session *session, int error, int alert,
+                          struct tls_failure *failure)
 {
     char words[LIBRARY_TEXT_MAX];
     bool done = session->done;
     const struct meaning *meaning = meaning_of(session, error);
     if (meaning)
         failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
+    else if (!done && alert == bad_certificate)
+        failure_set(failure, REASON_CERTIFICATE_MALFORMED, alert,
+                    "a certificate of the %s cannot be read: %s", session->peer ? "server" : "client",
+                    library_error(error, words));
     else
         failure_set(failure, REASON_TLS_FAILED, done ? unexpected_message : ALERT_HANDSHAKE_FAILURE, "%s: %s",
                     done ? "a record failed" : "the TLS handshake failed", library_error(error, words));
@@ -269,9 +277,10 @@ void failure_from_library(struct tls_session *session, int error)
         session_refuse(session, &failure);
         return;
     }
-    explain_error(session, error, &failure);
-    if (history.last_tx.level == alert_fatal) {
-        failure.alert_sent = history.last_tx.code;
+    int alert = history.last_tx.level == alert_fatal ? history.last_tx.code : -1;
+    explain_error(session, error, alert, &failure);
+    if (alert >= 0) {
+        failure.alert_sent = alert;
         session_refuse(session, &failure);
     } else {
         session_refuse_now(session, &failure);
