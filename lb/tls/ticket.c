@@ -7,13 +7,10 @@
 enum {
     TAG_LEN = 16,
     MAC_LEN = WOLFSSL_TICKET_MAC_SZ,
-    FRAME_LEN = WOLFSSL_TICKET_NAME_SZ + WOLFSSL_TICKET_IV_SZ + MAC_LEN + 2,
     COUNT_LEN = 2, /* of the proof, at the very end */
 };
 
 _Static_assert(WOLFSSL_TICKET_NAME_SZ == TICKET_NAME_LEN && MAC_LEN >= TAG_LEN, "the frame of a ticket");
-_Static_assert(FRAME_LEN + WOLFSSL_TICKET_EXTRA_PADDING_SZ + 128 >= TICKET_MAX,
-               "wolfSSL must take tickets of TICKET_MAX bytes: its own part has more than 128");
 
 /* Another build of the library may have another idea of its part. */
 void ticket_bond(struct ticket_bond *bond, const unsigned char scope[32], int version, const char *name)
@@ -49,7 +46,7 @@ static bool has_key(Aes *aes, const struct ticket_key *key)
 
 size_t ticket_room(size_t inner, size_t room)
 {
-    size_t most = room < TICKET_MAX - FRAME_LEN ? room : TICKET_MAX - FRAME_LEN;
+    size_t most = room < TICKET_MAX - TICKET_FRAME_LEN ? room : TICKET_MAX - TICKET_FRAME_LEN;
     return most > inner + COUNT_LEN ? most - inner - COUNT_LEN : 0;
 }
 

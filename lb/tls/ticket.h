@@ -10,7 +10,10 @@
 #include "lb/tls/ticket_keys.h"
 
 #define TICKET_BOND_MAX 384
-#define TICKET_MAX      960 /* bytes of a whole ticket, which wolfSSL takes in any case */
+
+/* Bytes of a whole ticket, which wolfSSL takes in any case: its own part has more than 128. */
+#define TICKET_FRAME_LEN (WOLFSSL_TICKET_NAME_SZ + WOLFSSL_TICKET_IV_SZ + WOLFSSL_TICKET_MAC_SZ + 2)
+#define TICKET_MAX       (TICKET_FRAME_LEN + 128 + WOLFSSL_TICKET_EXTRA_PADDING_SZ)
 
 /* What a ticket is bound to: the listener and its policy, the name that the client asked for, the version. */
 struct ticket_bond {
