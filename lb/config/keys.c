@@ -200,6 +200,22 @@ const struct key keys[] = {
      HELP("Application protocols offered, the preferred one first: `h2, http/1.1`. Without it, none is "
           "negotiated with `protocol = tcp`, and `h2,http/1.1` with `protocol = http`, which knows these two "
           "and `http/1.0` only.")},
+    {SECTION_LISTENER, "session-lifetime", DURATION(0, 7 * DAY), LISTENER(tls.session_lifetime_ms),
+     .fallback = "1h", .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("How long after its first handshake a client may resume its session; no resumption moves that. A "
+          "resumed client has its certificate back, which must still be valid, not revoked and of a CA of "
+          "`client-ca`, and the script decides again. 0: every connection is a full handshake.")},
+    {SECTION_LISTENER, "session-tickets", .type = VALUE_BOOL, LISTENER(tls.session_tickets),
+     .fallback = "yes", .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("`no`: only TLS 1.2 clients can resume, by session id, which lb keeps.")},
+    {SECTION_LISTENER, "ticket-keys", OWN(value_ticket_keys, PATH_FORM),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP(
+         "Keys of session tickets, shared with other machines: 80 bytes each, as nginx reads them (48-byte "
+         "keys are not taken). The first, newest one seals, all open. Without it, keys are random, changed "
+         "every hour, and kept over reloads. A ticket is bound to its listener by name, so several may share "
+         "a file; only what fits into a ticket, some 650 bytes of certificates, resumes on another "
+         "machine.")},
     {SECTION_LISTENER, "proxy-protocol", .type = VALUE_BOOL, LISTENER(proxy_protocol), .fallback = "no",
      HELP("`yes`: connections of `trusted-proxies` must begin with a PROXY header, version 1 or 2, and the "
           "client that it names is the client for all purposes. Of anybody else none is read: what looks "

@@ -13,6 +13,8 @@ struct listener_metric {
 static const struct listener_metric listener_metrics[] = {
     {"lb_connections_total", "Connections accepted.", offsetof(struct listener_state, connections)},
     {"lb_handshakes_total", "TLS handshakes completed.", offsetof(struct listener_state, handshakes)},
+    {"lb_handshakes_resumed_total", "Those of them that resumed a session.",
+     offsetof(struct listener_state, resumed)},
     {"lb_allowed_total", "Connections that were allowed.", offsetof(struct listener_state, allowed)},
     {"lb_requests_total", "Requests whose head was read, or refused while it was.",
      offsetof(struct listener_state, requests)},
@@ -77,6 +79,24 @@ static void write_listeners(const struct config *config, FILE *out)
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_connections_active{listener=\"%s\"} %u\n", config->listeners[j].name,
                 atomic_load(&config->listeners[j].state->active));
+}
+
+static void write_refusals(const struct config *config, FILE *out)
+{
+    static const char *const causes[TLS_REFUSAL_COUNT] = {
+        [TLS_REFUSED_KEY] = "key",   [TLS_REFUSED_BOND] = "bond",
+        [TLS_REFUSED_AGE] = "age",   [TLS_REFUSED_CERTIFICATE] = "certificate",
+        [TLS_REFUSED_LOST] = "lost",
+    };
+    head(out, "lb_resumptions_refused_total", "counter",
+         "Sessions that clients offered in vain, so that a full handshake followed: sealed with an unknown "
+         "key, bound to something else (or damaged), older than session-lifetime, certificate not admitted "
+         "any more, not kept any more.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        for (size_t cause = 1; cause < TLS_REFUSAL_COUNT; cause++)
+            fprintf(out, "lb_resumptions_refused_total{listener=\"%s\",cause=\"%s\"} %llu\n",
+                    config->listeners[j].name, causes[cause],
+                    counted(&config->listeners[j].state->resumption_refused[cause]));
 }
 
 static void write_reasons(const struct config *config, FILE *out)
@@ -220,6 +240,7 @@ void metrics_write(struct master *master, FILE *out)
     snapshots_sweep(&master->snapshots);
     const struct config *config = snapshots_current(&master->snapshots);
     write_listeners(config, out);
+    write_refusals(config, out);
     write_reasons(config, out);
     write_ocsp(config, out);
     write_requests(config, out);

@@ -142,7 +142,7 @@ static void count_handshake(struct listener_state *state, const struct tls_sessi
 static void client_secured(struct stream *stream)
 {
     struct conn *conn = stream->owner;
-    conn->handshake_us = conn_elapsed_us(conn);
+    greet_done(conn);
     flood_handshake_over(conn);
     count_handshake(conn->service->listener->state, stream->tls);
     authorize_start(conn);

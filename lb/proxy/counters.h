@@ -25,9 +25,11 @@ struct listener_state {
     atomic_uint active;
     atomic_uint handshaking; /* TLS handshakes that are under way */
     atomic_ullong connections;
-    atomic_ullong handshakes; /* completed */
+    atomic_ullong handshakes; /* completed, resumed ones too */
     /* The same by version (TLS 1.2, 1.3) and tls_session_group_index. */
     atomic_ullong handshakes_by[HANDSHAKE_VERSIONS][TLS_GROUP_COUNT + 1];
+    atomic_ullong resumed;
+    atomic_ullong resumption_refused[TLS_REFUSAL_COUNT]; /* of sessions that clients offered */
     atomic_ullong allowed;
     atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
     atomic_ullong ended[REASON_COUNT];

@@ -37,11 +37,23 @@ void greet_end(struct conn *conn)
     close_with(conn, REASON_TLS_ABORTED, text);
 }
 
+void greet_done(struct conn *conn)
+{
+    struct listener_state *state = conn->service->listener->state;
+    const struct tls_session *session = conn->client->tls;
+    enum tls_refusal refusal = tls_session_refusal(session);
+    conn->handshake_us = conn_elapsed_us(conn);
+    if (tls_session_resumed(session))
+        count(&state->resumed, 1);
+    if (refusal != TLS_REFUSED_NONE)
+        count(&state->resumption_refused[refusal], 1);
+}
+
 void greet_failed(struct conn *conn)
 {
     const struct tls_failure *failure = tls_session_failure(conn->client->tls);
     if (conn->state == CONN_HANDSHAKE) {
-        conn->handshake_us = conn_elapsed_us(conn);
+        greet_done(conn);
         conn_refuse(conn, failure->reason, 0, failure->text);
         return;
     }

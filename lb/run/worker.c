@@ -254,7 +254,7 @@ static void read_publish(struct letter *letter, void *owner)
     struct publish *publish = (struct publish *)letter;
     struct worker *worker = owner;
     struct generation *old = worker->proxy.current;
-    generation_adopt(publish->generation, worker->proxy.log, worker->shared->rates);
+    generation_adopt(publish->generation, worker->proxy.log, worker->shared->rates, worker->shared->sessions);
     mark_kept(worker, publish);
     close_doors(worker, false);
     worker->proxy.current = publish->generation;

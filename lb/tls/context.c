@@ -18,15 +18,6 @@ static WOLFSSL_METHOD *method_for(const struct tls_settings *settings)
     return wolfTLS_server_method();
 }
 
-/* Every connection is verified in full: nothing of an earlier one is taken up. */
-static bool forbid_resumption(WOLFSSL_CTX *ctx, const struct tls_settings *settings)
-{
-    /* A context that cannot speak TLS 1.3 refuses to be told about its tickets. */
-    return (settings->max == TLS_1_2 || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0) &&
-           wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) == WOLFSSL_SUCCESS;
-}
-
 static void set_verification(const struct tls_context *context)
 {
     int mode = context->mode == TLS_MUTUAL ? WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT
@@ -140,11 +131,7 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
     own_read(pair ? &pair->certificate : NULL, &context->own);
     good = good && set_signatures(context, settings, pair, place, problems);
     good = set_clients(context, settings, place, problems) && good;
-    if (good && !forbid_resumption(context->ctx, settings)) {
-        problems_add(problems, place,
-                     "wolfSSL cannot switch resumption off: build it as docker/install-deps does");
-        return false;
-    }
+    good = resume_setup(context, settings, place, problems) && good;
     if (good && pair->staple) {
         context->staple = staple_hold(pair->staple);
         good = stapling_attach(context->ctx, context->staple);
@@ -206,6 +193,7 @@ void tls_context_free(struct tls_context *context)
 {
     if (!context || atomic_fetch_sub_explicit(&context->users, 1, memory_order_acq_rel) > 1)
         return;
+    resume_release(context);
     wolfSSL_CTX_free(context->ctx);
     tls_trust_drop(context->trust);
     staple_drop(context->staple);

@@ -8,6 +8,7 @@
 #include "lb/tls/library.h"
 #include "lb/tls/own.h"
 #include "lb/tls/path.h"
+#include "lb/tls/resume.h"
 #include "lb/tls/schemes.h"
 #include "lb/tls/suites.h"
 
@@ -25,9 +26,14 @@ struct tls_context {
     struct signatures signatures;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
+    struct resume_rules resume;
 };
 
 void context_hold(struct tls_context *context);
 int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
+
+/* As tls_context_admits, and gives the path that was judged. */
+bool context_judge(struct tls_context *context, const struct certificate *chain, size_t count,
+                   struct path *path, struct tls_failure *failure);
 
 #endif

@@ -12,8 +12,12 @@ enum {
     EXTENSION_GROUPS = 10,
     EXTENSION_SIGNATURES = 13,
     EXTENSION_ALPN = 16,
+    EXTENSION_EXTENDED_MASTER = 23,
+    EXTENSION_TICKET = 35,
     EXTENSION_PSK = 41,
     EXTENSION_VERSIONS = 43,
+    EXTENSION_PSK_MODES = 45,
+    PSK_WITH_KEY_EXCHANGE = 1,
     LABEL_MAX = 63,
     NAME_MAX_LEN = 253,
 };
@@ -196,6 +200,17 @@ static const char *read_groups(struct reader body, struct hello *out)
     return NULL;
 }
 
+static const char *read_psk_modes(struct reader body, struct hello *out)
+{
+    struct reader list;
+    size_t mode;
+    if (!take_vector(&body, 1, &list) || body.left != 0 || list.left == 0)
+        return "the psk_key_exchange_modes extension is malformed";
+    while (take(&list, 1, &mode))
+        out->psk_fresh_keys |= mode == PSK_WITH_KEY_EXCHANGE;
+    return NULL;
+}
+
 static const char *read_extension(size_t type, struct reader body, struct hello *out)
 {
     switch (type) {
@@ -204,7 +219,10 @@ static const char *read_extension(size_t type, struct reader body, struct hello 
     case EXTENSION_SIGNATURES: return read_signatures(body, out);
     case EXTENSION_ALPN: return read_alpn(body, out);
     case EXTENSION_GROUPS: return read_groups(body, out);
+    case EXTENSION_EXTENDED_MASTER: out->extended_master = true; return NULL;
+    case EXTENSION_TICKET: out->ticket_len = body.left; return NULL;
     case EXTENSION_PSK: out->offers_psk = true; return NULL;
+    case EXTENSION_PSK_MODES: return read_psk_modes(body, out);
     default: return NULL;
     }
 }

@@ -32,9 +32,12 @@ struct hello {
      * extension is absent. */
     bool offers_ecdsa, offers_edwards, offers_rsa;
     bool offers_psk;
-    bool names_address;  /* the SNI is an IP literal, which is no name: see read_server_name */
-    struct slice alpn;   /* body of the ALPN extension's list; points into the input; empty when absent */
-    struct slice groups; /* body of supported_groups' list, two bytes each */
+    bool psk_fresh_keys;  /* with it, it takes part in a key exchange (RFC 8446 section 4.2.9) */
+    bool extended_master; /* RFC 7627 */
+    size_t ticket_len;    /* of a ticket in the extension of RFC 5077 */
+    bool names_address;   /* the SNI is an IP literal, which is no name: see read_server_name */
+    struct slice alpn;    /* body of the ALPN extension's list; points into the input; empty when absent */
+    struct slice groups;  /* body of supported_groups' list, two bytes each */
     /* For comparing two hellos (hello_repeats); they point into the input as well. */
     struct slice fixed;      /* all that stands before the extensions */
     struct slice suites;     /* of it; two bytes each */

@@ -76,6 +76,7 @@ void tls_session_free(struct tls_session *session)
     session->muted = true;
     wolfSSL_free(session->ssl);
     retry_free(session->retry);
+    resume_end(session);
     free(session->captured);
     free(session->failure);
     if (session->peer && !session->done)
@@ -154,9 +155,14 @@ static void keep_early(struct tls_session *session)
 static enum tls_result finish_handshake(struct tls_session *session)
 {
     struct tls_failure failure;
+    bool settled = session->peer || resume_settle(session);
+    resume_end(session);
     if (session->peer)
         peer_take_up(session);
-    if (!is_authenticated(session))
+    if (!settled)
+        failure_set(&failure, REASON_TLS_FAILED, ALERT_HANDSHAKE_FAILURE,
+                    "the handshake resumed a session that was not admitted");
+    else if (!is_authenticated(session))
         failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
                     "the handshake ended without a verified certificate of the %s",
                     session->peer ? "server" : "client");
@@ -165,6 +171,7 @@ static enum tls_result finish_handshake(struct tls_session *session)
         keep_early(session);
         return TLS_OK;
     }
+    session->verified = session->verified && settled;
     session_refuse_now(session, &failure);
     return TLS_FAILED;
 }
@@ -180,6 +187,7 @@ static bool hello_is_acceptable(struct tls_session *session, struct slice in)
     session->started = true;
     if (hello_read(in, flat, &hello, &record) != HELLO_COMPLETE)
         return true;
+    resume_begin(session, &hello);
     if (precheck_hello(session->context, &hello, &failure))
         return alpn_choose(session->ssl, session->context->alpn, hello.alpn);
     session_refuse_now(session, &failure);
@@ -212,6 +220,8 @@ static enum tls_result wait_for_more(struct tls_session *session, struct slice h
 static enum tls_result go_on(struct tls_session *session, struct slice hello)
 {
     size_t flight_at = session->scratch->out_len;
+    if (!session->peer)
+        resume_arm(session);
     int result = session->peer ? wolfSSL_connect(session->ssl) : wolfSSL_accept(session->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
     forget_intermediates(session);
@@ -433,7 +443,12 @@ struct slice tls_session_alpn(const struct tls_session *session)
 
 bool tls_session_resumed(const struct tls_session *session)
 {
-    return wolfSSL_session_reused(session->ssl) == 1;
+    return (session->done || session->peer) && wolfSSL_session_reused(session->ssl) == 1;
+}
+
+enum tls_refusal tls_session_refusal(const struct tls_session *session)
+{
+    return session->refusal;
 }
 
 const struct certificate *tls_session_chain(const struct tls_session *session, size_t *count)

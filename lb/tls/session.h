@@ -84,6 +84,18 @@ const char *tls_session_scheme(const struct tls_session *session);
 struct slice tls_session_alpn(const struct tls_session *session); /* empty: none negotiated */
 bool tls_session_resumed(const struct tls_session *session);
 
+/* Why a session that the client offered was not resumed; the last reason, if it offered several. */
+enum tls_refusal {
+    TLS_REFUSED_NONE,
+    TLS_REFUSED_KEY,         /* sealed with a key that is not known here, or not any more */
+    TLS_REFUSED_BOND,        /* made for another listener, policy, name or version; or damaged */
+    TLS_REFUSED_AGE,         /* session-lifetime has passed since the first handshake */
+    TLS_REFUSED_LOST,        /* what it refers to is not kept (any more) */
+    TLS_REFUSED_CERTIFICATE, /* would not be let in today */
+    TLS_REFUSAL_COUNT
+};
+enum tls_refusal tls_session_refusal(const struct tls_session *session);
+
 /* The verified chain, leaf first, the anchor of client-ca last. count == 0: the client proved no certificate.
  * During and after a failed handshake: what the client had sent, for the log only (tls_session_offered). */
 const struct certificate *tls_session_chain(const struct tls_session *session, size_t *count);
