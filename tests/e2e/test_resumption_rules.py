@@ -27,6 +27,20 @@ def behind(origin):
 # --- settings of TLS --------------------------------------------------------------------------------------------------
 
 @each_kind
+def test_a_cipher_that_was_taken_away_does_not_come_back_with_a_session(lb, pki, behind, kind):
+    weak, strong = ("TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256",
+                    "TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES256-GCM-SHA384")
+    port = free_port()
+    lb.start(config.mutual(pki, port, behind, ciphers=weak))
+    visitor = came_back(pki, port, kind)
+    assert "128" in visitor.cipher
+    lb.reload(config.mutual(pki, port, behind, ciphers=strong))
+    assert not visitor.visit(port)
+    assert "256" in visitor.cipher
+    assert visitor.visit(port) and "256" in visitor.cipher
+
+
+@each_kind
 @pytest.mark.parametrize("before, after", [("server-rsa", "server-ecdsa"), ("server-ecdsa", "server-rsa")])
 def test_a_session_of_before_is_no_hindrance_when_the_kind_of_key_changes(lb, pki, behind, kind, before, after):
     port = free_port()
