@@ -10,7 +10,8 @@
 
 enum { WIRE_TLS_1_3 = 0x0304 };
 
-#define SKEW_S 60 /* between the clocks of machines that share ticket keys */
+#define SKEW_S    60  /* between the clocks of machines that share ticket keys */
+#define TIMES_MAX 255 /* resumptions in a row: wolfSSL has one byte to number tickets, and then fails */
 
 enum { SCOPE_ROOM = 64 + 5 * (SUITES_MAX + GROUPS_MAX + SIGNATURES_MAX) };
 
@@ -299,6 +300,7 @@ bool resume_prove(struct tls_session *session, size_t room, struct proof *proof,
     bool again = wolfSSL_session_reused(session->ssl) == 1;
     const struct captured *who = again ? resumption->captured : session->verified ? session->captured : NULL;
     *proof = (struct proof){.kind = PROOF_NOBODY,
+                            .times = again ? (uint8_t)(resumption->times + 1) : 0,
                             .first = again ? resumption->first : context_now(session->context)};
     if ((again && !resumption->opened) || (!who && session->context->mode == TLS_MUTUAL))
         return false;
@@ -383,7 +385,7 @@ static bool judge_proof(struct tls_session *session, const struct proof *proof)
 static bool is_young(const struct tls_session *session, const struct proof *proof)
 {
     int64_t age = context_now(session->context) - proof->first;
-    return age >= -SKEW_S && age < session->context->resume.lifetime;
+    return proof->times < TIMES_MAX && age >= -SKEW_S && age < session->context->resume.lifetime;
 }
 
 /* Which of several offers wolfSSL resumes in the end is not told: only the first good one is opened. The same
@@ -401,6 +403,7 @@ bool resume_admit(struct tls_session *session, const struct proof *proof, const 
     if (!judge_proof(session, proof))
         return false;
     memcpy(resumption->token, token, sizeof resumption->token);
+    resumption->times = proof->times;
     resumption->first = proof->first;
     resumption->opened = true;
     return true;

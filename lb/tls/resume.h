@@ -36,6 +36,7 @@ struct resumption {
     bool foreign;              /* its ticket is longer than any of ours: wolfSSL must not see it */
     bool opened;               /* what follows is set */
     unsigned char token[32];   /* tells the accepted one from others that were offered */
+    uint8_t times;             /* resumptions in a row before this one */
     int64_t first;             /* unix seconds of the first authentication */
     struct captured *captured; /* NULL: no certificate was proven */
 };
