@@ -11,12 +11,30 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-bool service_policy_alike(const struct service *a, const struct service *b)
+/* What a script makes of its options may be another decision. */
+static bool same_options(const struct script_settings *a, const struct script_settings *b)
+{
+    if (a->option_count != b->option_count)
+        return false;
+    for (size_t i = 0; i < a->option_count; i++)
+        if (!same_text(a->options[i].name, b->options[i].name) ||
+            !same_text(a->options[i].value, b->options[i].value))
+            return false;
+    return true;
+}
+
+/* Whether the one can take the place of the other, once it has decided. */
+static bool can_follow(const struct service *a, const struct service *b)
 {
     const struct listener *left = a->listener, *right = b->listener;
     return left->protocol == right->protocol && left->tls.mode == right->tls.mode &&
            tls_settings_verify_alike(&left->tls, &right->tls) &&
            same_text(left->script.path, right->script.path);
+}
+
+bool service_policy_alike(const struct service *a, const struct service *b)
+{
+    return can_follow(a, b) && same_options(&a->listener->script, &b->listener->script);
 }
 
 static bool names_host(const struct service *service, struct slice host)
@@ -74,7 +92,7 @@ static bool goes_on(const struct conn *conn)
 {
     const struct service *newest =
         generation_service(conn->thread->current, conn->service->listener->name, conn->server_name);
-    return newest && service_policy_alike(conn->service, newest);
+    return newest && can_follow(conn->service, newest);
 }
 
 void http_reloaded(struct proxy_thread *thread)
