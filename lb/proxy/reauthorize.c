@@ -233,7 +233,8 @@ static bool concerns(const struct conn *conn, struct comparison *last)
     const struct service *is =
         generation_service(conn->thread->current, was->listener->name, conn->server_name);
     const struct listener *now = is ? is->listener : was->listener;
-    if (!now->reauthorize || !is_mutual(was->listener->tls.mode))
+    bool may_prove = conn->client->tls && (is_mutual(was->listener->tls.mode) || is_mutual(now->tls.mode));
+    if (!now->reauthorize || !may_prove)
         return false;
     if (!is)
         return false; /* a listener that is gone lets its connections finish */
