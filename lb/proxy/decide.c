@@ -29,8 +29,7 @@ static bool names_host(const struct service *service, struct slice host)
 /* Of the same listener: the host's policy must be as the connection's. */
 static bool is_own(const struct service *service, struct slice host)
 {
-    const struct service *meant = service_for(service->base, host);
-    return meant == service || service_policy_alike(meant, service);
+    return service_for(service->base, host)->rules == service->rules;
 }
 
 bool service_misdirected(const struct service *service, struct slice host)
@@ -45,7 +44,7 @@ bool service_misdirected(const struct service *service, struct slice host)
         struct service *other = &generation->services[i];
         if (other == service->base || other->listener->tls.mode == TLS_OFF || !names_host(other, host))
             continue;
-        if (service_policy_alike(service, service_for(other, host)))
+        if (service_for(other, host)->rules == service->rules)
             return false;
         foreign = true;
     }

@@ -219,6 +219,11 @@ bool service_rules_alike(const struct service *a, const struct service *b)
     return tls_settings_verify_alike(&a->listener->tls, &b->listener->tls) && was == is;
 }
 
+bool service_shares_hosts(const struct service *a, const struct service *b)
+{
+    return a->listener->protocol == b->listener->protocol && service_rules_alike(a, b);
+}
+
 /* The last answer is kept, for most connections of a thread have the same services. */
 struct comparison {
     const struct service *was, *is;

@@ -31,5 +31,7 @@ void reauthorize_forget(struct conn *conn);
 
 /* Whether connections that `a` has let in need not be judged again under `b`: by content, scripts too. */
 bool service_rules_alike(const struct service *a, const struct service *b);
+/* Likewise for requests, which choose among services of one snapshot by their host. */
+bool service_shares_hosts(const struct service *a, const struct service *b);
 
 #endif

@@ -213,6 +213,21 @@ def test_hosts_of_the_same_rules_share_a_connection(web, pki):
         assert get(sock, "b.test")[0] == 200
 
 
+def test_a_host_whose_script_has_other_options_is_misdirected(lb, sites, pki):
+    script = lb.file("who.lua", "function on_authorize(conn) if lb.options.who['all'] then return true end "
+                                "return lb.deny('not ' .. conn.server_name) end")
+    port = free_port()
+    lb.start(config.listener("main", port, protocol="http", tls="one-way", alpn="http/1.1", route="-> respond=200:hello",
+                             certificate=[pair(sites["a"]), pair(sites["b"])], script=script, **{"option.who": "all"}) +
+             config.section("certificate b.test", **{"option.who": "nobody"}))
+    with tls(pki, port, name="b.test") as sock:
+        assert get(sock, "b.test")[0] == 403
+    with tls(pki, port, name="a.test") as sock:
+        assert get(sock, "b.test")[0] == 421
+    with tls(pki, port, name="a.test") as sock:
+        assert get(sock, "a.test")[0] == 200
+
+
 # ---- what the operator is told
 
 
