@@ -38,7 +38,7 @@ bool service_misdirected(const struct service *service, struct slice host)
     bool foreign = false;
     if (!is_own(service, host))
         return true;
-    if (!service->strangers || names_host(service->base, host))
+    if (host.len == 0 || !service->strangers || names_host(service->base, host))
         return false;
     for (size_t i = 0; i < generation->config->listener_count; i++) {
         struct service *other = &generation->services[i];
