@@ -147,6 +147,13 @@ static void ask(struct conn *conn, struct service *service)
 
 /* ---- judging ---- */
 
+/* The certificates that the client has shown; NULL: none. */
+static const struct certificate *proven(const struct conn *conn, size_t *length)
+{
+    *length = 0;
+    return conn->client->tls ? tls_session_chain(conn->client->tls, length) : NULL;
+}
+
 static bool is_mutual(enum tls_mode mode)
 {
     return mode == TLS_MUTUAL || mode == TLS_MUTUAL_OPTIONAL;
@@ -170,10 +177,14 @@ static void judge(struct conn *conn)
 {
     struct tls_failure failure = {0};
     size_t length;
-    const struct certificate *chain = tls_session_chain(conn->client->tls, &length);
+    const struct certificate *chain = proven(conn, &length);
     struct service *service = newest_for(conn);
     if (!service)
         return;
+    if (!conn->client->tls) {
+        end(conn, "the listener demands TLS now, and this connection has none");
+        return;
+    }
     struct tls_context *context = service_context(service, 0);
     if (!context || !tls_context_admits(context, chain, length, &failure))
         end(conn, context ? failure.text : "out of memory");
@@ -237,11 +248,11 @@ static bool concerns(const struct conn *conn, struct comparison *last)
     const struct service *was = conn->service;
     const struct service *is =
         generation_service(conn->thread->current, was->listener->name, conn->server_name);
-    const struct listener *now = is ? is->listener : was->listener;
-    if (!now->reauthorize || !is_mutual(was->listener->tls.mode))
+    if (!is) /* a listener that is gone lets its connections finish */
         return false;
-    if (!is)
-        return false; /* a listener that is gone lets its connections finish */
+    bool asks = is_mutual(was->listener->tls.mode) || is_mutual(is->listener->tls.mode);
+    if (!is->listener->reauthorize || !asks)
+        return false;
     if (last->was != was || last->is != is)
         *last = (struct comparison){was, is, service_rules_alike(was, is)};
     return !last->alike;
@@ -251,7 +262,7 @@ static void queue_conn(struct conn *conn)
 {
     struct reauthorizer *all = conn->thread->reauthorizer;
     size_t length;
-    tls_session_chain(conn->client->tls, &length);
+    proven(conn, &length);
     if (length == 0)
         count(&state_of(conn)->reauthorize_unchecked, 1);
     if (conn->recheck)

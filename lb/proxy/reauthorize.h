@@ -1,8 +1,8 @@
 /*
  * Live connections under new rules. When a reload or a rotation has changed what a listener with
- * `reauthorize` demands (mode, CAs, CRLs, script), each of its connections that has been let in by a
- * certificate is judged again: chain, dates, CRL, then on_authorize. Those that are no longer allowed are
- * closed, the others notice nothing. A thread does this in small slices between its other work.
+ * `reauthorize` demands (mode, CAs, CRLs, script), each of its connections is judged again where certificates
+ * were asked for before or are now: chain, dates, CRL, then on_authorize. Those that are no longer allowed
+ * are closed, the others notice nothing. A thread does this in small slices between its other work.
  */
 #ifndef LB_PROXY_REAUTHORIZE_H
 #define LB_PROXY_REAUTHORIZE_H

@@ -50,6 +50,7 @@ def held(lb, pki, origin):
         return config.mutual(pki, state["port"], state["origin"], **{**state["keys"], **more}) + extra
 
     start.text = text
+    start.certificate = config.mutual_keys(pki)["certificate"]
     return start
 
 
@@ -172,6 +173,18 @@ def test_one_without_a_certificate_is_closed_when_certificates_become_a_demand(h
     sock = tls(pki, port)
     assert ask(sock) == b"ping"
     lb.reload(held.text(tls="mutual"))
+    lb.wait_connection(reason="reauthorization")
+    assert not is_open(sock)
+
+
+@pytest.mark.parametrize("before", ["one-way", "off"])
+def test_one_that_nobody_asked_for_a_certificate_is_closed_when_certificates_become_a_demand(held, lb, pki, before):
+    port, mutual = held(), held.text()
+    certificate = None if before == "off" else held.certificate
+    lb.reload(held.text(tls=before, certificate=certificate, client_ca=None, client_crl=None, reauthorize=None))
+    sock = client.connect(port) if before == "off" else tls(pki, port)
+    assert ask(sock) == b"ping"
+    lb.reload(mutual)
     lb.wait_connection(reason="reauthorization")
     assert not is_open(sock)
 
