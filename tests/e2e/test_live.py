@@ -212,6 +212,22 @@ def test_a_connection_ends_with_its_certificate(lb, pki, origin):
     assert not is_open(short) and is_open(stays)
 
 
+def test_a_kept_connection_that_is_let_in_by_newer_rules_ends_with_its_certificate_too(lb, pki):
+    port = free_port()
+    pki.issue("short-kept", pki["root"], end=now() + datetime.timedelta(seconds=4))
+
+    def text(**keys):
+        return config.listener("main", port, protocol="http", alpn="http/1.1", route="-> respond=200:hi",
+                               max_connection_age="10m", timeout_keep_alive="10m", **config.mutual_keys(pki), **keys)
+    lb.start(text())
+    with tls(pki, port, "short-kept") as sock:
+        for rules in (text(), text(close_on_expiry="yes")):
+            lb.reload(rules)
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        until(lambda: ended([sock]), lambda: "the connection is closed")
+
+
 def test_a_connection_ends_at_its_age(lb, pki, origin):
     port = free_port()
     lb.start(config.mutual(pki, port, origin(echo), max_connection_age="300ms"))
