@@ -35,8 +35,8 @@ static void set_verification(const struct tls_context *context)
     wolfSSL_CTX_set_verify(context->ctx, mode, context->mode == TLS_ONE_WAY ? NULL : verify_callback);
 }
 
-static bool set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
-                         struct problems *problems)
+bool context_set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+                          struct problems *problems)
 {
     if (settings->min > settings->max) {
         problems_add(problems, place, "the lowest TLS version is above the highest");
@@ -50,8 +50,8 @@ static bool set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, 
     return false;
 }
 
-static bool set_suites_and_groups(struct tls_context *context, const struct tls_settings *settings,
-                                  struct place place, struct problems *problems)
+bool context_set_suites(struct tls_context *context, const struct tls_settings *settings, struct place place,
+                        struct problems *problems)
 {
     char suites[SUITES_TEXT_MAX];
     bool good = suites_read(settings, place, problems, suites);
@@ -110,8 +110,8 @@ static bool try_session(WOLFSSL_CTX *ctx, struct place place, struct problems *p
 static bool fill(struct tls_context *context, const struct tls_settings *settings,
                  const struct tls_pair *pair, struct place place, struct problems *problems)
 {
-    bool good = set_versions(context->ctx, settings, place, problems);
-    good = set_suites_and_groups(context, settings, place, problems) && good;
+    bool good = context_set_versions(context->ctx, settings, place, problems);
+    good = context_set_suites(context, settings, place, problems) && good;
     good = identity_load(context->ctx, pair, &(struct identity_use){false, settings->expiry_warning_s}, place,
                          problems) &&
            good;

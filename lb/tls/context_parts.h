@@ -23,6 +23,12 @@ struct tls_context {
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
 };
 
+/* What contexts of both roles take of their settings. False after adding problems. */
+bool context_set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+                          struct problems *problems);
+bool context_set_suites(struct tls_context *context, const struct tls_settings *settings, struct place place,
+                        struct problems *problems);
+
 void context_hold(struct tls_context *context);
 int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
 
