@@ -7,6 +7,7 @@
 #include "lb/config/build.h"
 #include "lb/config/check.h"
 #include "lb/config/files.h"
+#include "lb/config/kept.h"
 
 /* One configuration on its way from files to a snapshot. */
 struct loading {
@@ -40,26 +41,6 @@ static void keep_addresses(struct config *config, const struct config *before)
         }
 }
 
-/* A host that no certificate has any more would be met by the rules of its listener, which may be laxer. */
-static void keep_policies(const struct listener *now, const struct listener *before,
-                          struct problems *problems)
-{
-    for (size_t i = 0; i < before->policy_count; i++) {
-        const char *host = before->policies[i].host;
-        if (name_map_get(now->policy_names, slice_of(host)) == NAME_MAP_NONE)
-            problems_add(problems, before->policies[i].place,
-                         "[listener %s]: no certificate has the name %s any more, for which [certificate %s] "
-                         "has rules: give it one that does, or reload",
-                         now->name, host, host);
-    }
-}
-
-static void keep_rules(const struct config *config, const struct config *before, struct problems *problems)
-{
-    for (size_t i = 0; i < config->listener_count; i++)
-        keep_policies(&config->listeners[i], &before->listeners[i], problems);
-}
-
 static struct config *build(struct loading *loading)
 {
     struct source *source = &loading->source;
@@ -76,7 +57,7 @@ static struct config *build(struct loading *loading)
         check_log(config, source, source->problems);
     check_files(&draft, source, source->problems);
     if (loading->before)
-        keep_rules(config, loading->before, source->problems);
+        check_kept(config, loading->before, source->problems);
     draft_release(&draft);
     return config;
 }

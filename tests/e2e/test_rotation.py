@@ -437,6 +437,23 @@ def test_a_certificate_that_has_lost_a_name_does_not_take_the_rules_of_the_name_
     assert refusal(pki, port, None, name="b.test").alert == 116
 
 
+def test_a_list_that_goes_from_a_folder_does_not_let_in_whom_it_revokes(served):
+    pki, folder = served.pki, served.live / "lists"
+    folder.mkdir()
+    lists = {name: pki.make_crl(f"folder-{name}.crl", {name: [pki[revoked]]}).read_bytes()
+             for name, revoked in (("root", "treasury"), ("intermediate", "good-chained"))}
+    for name, content in lists.items():
+        (folder / f"{name}.crl").write_bytes(content)
+    served.reload(served.text.replace(f"{served.live}/crl.pem", str(folder)))
+    assert is_revoked(served) and is_revoked(served, "good-chained")
+    replace(folder / "newer.crl", lists["root"])
+    (folder / "root.crl").unlink()
+    in_force(lambda: done(served) >= 1 and served.events("rotated: "), "the list has another name")
+    (folder / "intermediate.crl").unlink()
+    wait_refused(served, "intermediate.crl is gone")
+    assert is_revoked(served) and is_revoked(served, "good-chained")
+
+
 def test_connections_outlive_a_rotation(served):
     with client.tls(served.pki, served.port, "good") as held:
         assert client.ask(held) == b"ping"
