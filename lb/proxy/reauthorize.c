@@ -223,25 +223,32 @@ static void run_slice(uv_idle_t *idle)
 
 /* ---- which ones ---- */
 
-bool service_rules_alike(const struct service *a, const struct service *b)
+static bool same_script(const struct service *a, const struct service *b)
 {
-    uint64_t was = a->script ? script_fingerprint(a->script) : 0,
-             is = b->script ? script_fingerprint(b->script) : 0;
-    return tls_settings_verify_alike(&a->listener->tls, &b->listener->tls) && was == is;
+    return (a->script ? script_fingerprint(a->script) : 0) == (b->script ? script_fingerprint(b->script) : 0);
 }
 
 bool service_shares_hosts(const struct service *a, const struct service *b)
 {
-    return a->listener->protocol == b->listener->protocol && service_rules_alike(a, b);
+    return a->listener->protocol == b->listener->protocol &&
+           tls_settings_verify_alike(&a->listener->tls, &b->listener->tls) && same_script(a, b);
 }
 
-/* The last answer is kept, for most connections of a thread have the same services. */
-struct comparison {
-    const struct service *was, *is;
-    bool alike;
-};
+bool service_verifies_alike(struct proxy_thread *thread, const struct service *was, const struct service *is)
+{
+    struct comparison *known = &thread->reauthorizer->known[((uintptr_t)was >> 6) % COMPARISONS];
+    if (known->was != was || known->is != is)
+        *known =
+            (struct comparison){was, is, tls_settings_verify_alike(&was->listener->tls, &is->listener->tls)};
+    return known->alike;
+}
 
-static bool concerns(const struct conn *conn, struct comparison *last)
+void service_forget_alike(struct proxy_thread *thread)
+{
+    memset(thread->reauthorizer->known, 0, sizeof(thread->reauthorizer->known));
+}
+
+static bool concerns(const struct conn *conn)
 {
     if (!is_live(conn)) /* one that is being closed has no name any more */
         return false;
@@ -253,9 +260,7 @@ static bool concerns(const struct conn *conn, struct comparison *last)
     bool asks = is_mutual(was->listener->tls.mode) || is_mutual(is->listener->tls.mode);
     if (!is->listener->reauthorize || !asks)
         return false;
-    if (last->was != was || last->is != is)
-        *last = (struct comparison){was, is, service_rules_alike(was, is)};
-    return !last->alike;
+    return !service_verifies_alike(conn->thread, was, is) || !same_script(was, is);
 }
 
 static void queue_conn(struct conn *conn)
@@ -281,11 +286,10 @@ static void queue_conn(struct conn *conn)
 void reauthorize_begin(struct proxy_thread *thread)
 {
     struct reauthorizer *all = thread->reauthorizer;
-    struct comparison last = {0};
     struct conn *next;
     for (struct conn *conn = thread->first; conn; conn = next) {
         next = conn->next;
-        if (conn->recheck || concerns(conn, &last))
+        if (conn->recheck || concerns(conn))
             queue_conn(conn);
     }
     if (!all->first)
