@@ -54,7 +54,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_
 all: build/deps.mk ## build build/lb
 	@$(MAKE) --no-print-directory build/lb
 
-build/deps.mk: docker/install-deps
+build/deps.mk: docker/install-deps docker/wolfssl-signatures.c
 	docker/install-deps build
 	@touch $@
 
@@ -85,6 +85,11 @@ $(BUILD)/unit/test_certificate $(BUILD)/unit/test_forward_identity $(BUILD)/unit
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "LD $@"; $(CC) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS)
+
+# A client of the library itself, for the tests from outside.
+build/tools/%: tests/tools/%.c build/deps.mk
+	@mkdir -p $(@D)
+	@echo "LD $@"; $(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) $(WOLFSSL_CFLAGS) -o $@ $< $(WOLFSSL_LIBS)
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz-binaries

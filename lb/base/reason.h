@@ -31,6 +31,8 @@
       "a peer of trusted-proxies did not begin with a whole and valid PROXY header")                         \
     X(HELLO_INVALID, "hello-invalid", true, "what came first is no TLS ClientHello")                         \
     X(HELLO_TOO_LONG, "hello-too-long", true, "the ClientHello exceeds 16 KB")                               \
+    X(HANDSHAKE_RATE, "handshake-rate", true,                                                                \
+      "the client's network began more handshakes than handshake-rate")                                      \
     X(TLS_VERSION, "tls-version", true, "no TLS version in common")                                          \
     X(TLS_CIPHER, "tls-cipher", true, "no cipher suite, group or signature algorithm in common")             \
     X(NAME_UNKNOWN, "name-unknown", true,                                                                    \
@@ -51,7 +53,8 @@
     X(CERTIFICATE_CHAIN_BROKEN, "certificate-chain-broken", true,                                            \
       "the certificates sent do not form a valid chain")                                                     \
     X(CERTIFICATE_TOO_DEEP, "certificate-too-deep", true, "more intermediates than verify-depth")            \
-    X(CERTIFICATE_WEAK, "certificate-weak", true, "MD5 or SHA-1 signature, or RSA key under 2048 bits")      \
+    X(CERTIFICATE_WEAK, "certificate-weak", true,                                                            \
+      "MD5 or SHA-1 signature, RSA key under 2048 bits or EC key under 256, or a key that proves nothing")   \
     X(CERTIFICATE_MALFORMED, "certificate-malformed", true,                                                  \
       "the certificate cannot be read or has controls in a name")                                            \
     X(CRL_EXPIRED, "crl-expired", true, "the CRL that decides is past its nextUpdate")                       \

@@ -47,7 +47,7 @@ static void free_file(struct tls_file *file)
 {
     free(file->path);
     if (file->data)
-        explicit_bzero(file->data, file->len); /* one of them is a private key */
+        explicit_bzero(file->data, file->len); /* some are secret */
     free(file->data);
 }
 
@@ -72,8 +72,10 @@ static void free_tls(struct tls_settings *tls)
     free_file(&tls->staple);
     free(tls->pairs);
     free_clients(tls);
+    free_file(&tls->ticket_keys);
     free(tls->ciphers);
     free(tls->groups);
+    free(tls->signatures);
     free(tls->alpn);
 }
 

@@ -132,6 +132,8 @@ static void check_tls_files(const struct config *config, struct listener *listen
     if (loaded)
         loaded = check_staples(config->archive, listener, problems);
     loaded = load_clients(config->archive, listener, problems) && loaded;
+    if (tls->ticket_keys.path)
+        loaded = load(config->archive, listener, &tls->ticket_keys, "the ticket keys", problems) && loaded;
     if (is_complete(tls) && loaded && !tls_settings_refused(origin->section, origin->defaults))
         try_contexts(listener, problems);
     listener->sites = tls_sites_new(tls);

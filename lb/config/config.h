@@ -66,6 +66,13 @@ struct http_settings {
     bool show_reason; /* the reason of a denial in them */
 };
 
+/* Of the TLS handshakes that the addresses of one network may begin. */
+struct handshake_rate {
+    unsigned limit; /* in each window; 0: any number */
+    uint64_t window_ms;
+    unsigned bits4, bits6; /* of an address that make its network */
+};
+
 /* Where clients connect. Also what one host name gets instead, by its [certificate NAME] section: then a copy
  * of the listener that differs in what the section sets and borrows the rest. */
 struct listener {
@@ -89,9 +96,11 @@ struct listener {
     size_t trusted_count;
     uint64_t timeout_handshake_ms, timeout_idle_ms, timeout_half_closed_ms;
     uint64_t max_connections; /* 0: no limit of its own */
-    uint64_t max_age_ms;      /* of a connection; 0: no limit */
-    bool close_on_expiry;     /* no connection outlives the certificates that it was let in by */
-    bool reauthorize;         /* live connections are judged again when the rules have changed */
+    uint64_t max_handshakes;  /* likewise; of TLS, from accepting to their end */
+    struct handshake_rate handshake_rate;
+    uint64_t max_age_ms;  /* of a connection; 0: no limit */
+    bool close_on_expiry; /* no connection outlives the certificates that it was let in by */
+    bool reauthorize;     /* live connections are judged again when the rules have changed */
     bool log_connections;
     struct listener_state *state; /* set once before the snapshot is published */
 };

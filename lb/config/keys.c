@@ -188,11 +188,34 @@ const struct key keys[] = {
     {SECTION_LISTENER, "groups", OWN(value_groups, "names, separated by ':'"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
      HELP("Groups for the key exchange, the preferred one first. Without it, the default list.")},
+    {SECTION_LISTENER, "signatures", OWN(value_signatures, "names, separated by ':'"),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
+     HELP("Signature schemes that lb signs with and that it asks clients with certificates for, by their "
+          "names in "
+          "RFC 8446: `ecdsa_secp256r1_sha256`, `rsa_pss_rsae_sha384`. In TLS 1.2 clients are asked for some "
+          "of each kind "
+          "of key (RSA, EC) all the same. Without it, all that wolfSSL has.")},
     {SECTION_LISTENER, "alpn", OWN(value_alpn, "names, separated by commas"),
      .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS | KEY_REPEAT,
      HELP("Application protocols offered, the preferred one first: `h2, http/1.1`. Without it, none is "
           "negotiated with `protocol = tcp`, and `h2,http/1.1` with `protocol = http`, which knows these two "
           "and `http/1.0` only.")},
+    {SECTION_LISTENER, "session-lifetime", DURATION(0, 7 * DAY), LISTENER(tls.session_lifetime_ms),
+     .fallback = "1h", .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("How long after its first handshake a client may resume its session; no resumption moves that. A "
+          "resumed client has its certificate back, which must still be valid, not revoked and of a CA of "
+          "`client-ca`, and the script decides again. 0: every connection is a full handshake.")},
+    {SECTION_LISTENER, "session-tickets", .type = VALUE_BOOL, LISTENER(tls.session_tickets),
+     .fallback = "yes", .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("`no`: only TLS 1.2 clients can resume, by session id, which lb keeps.")},
+    {SECTION_LISTENER, "ticket-keys", OWN(value_ticket_keys, PATH_FORM),
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP(
+         "Keys of session tickets, shared with other machines: 80 bytes each, as nginx reads them (48-byte "
+         "keys are not taken). The first, newest one seals, all open. Without it, keys are random, changed "
+         "every hour, and kept over reloads. A ticket is bound to its listener by name, so several may share "
+         "a file; only what fits into a ticket, some 650 bytes of certificates, resumes on another "
+         "machine.")},
     {SECTION_LISTENER, "proxy-protocol", .type = VALUE_BOOL, LISTENER(proxy_protocol), .fallback = "no",
      HELP("`yes`: connections of `trusted-proxies` must begin with a PROXY header, version 1 or 2, and the "
           "client that it names is the client for all purposes. Of anybody else none is read: what looks "
@@ -257,6 +280,16 @@ const struct key keys[] = {
           "judged by the new ones, and those that are no longer allowed are closed. `no`: connections of "
           "`protocol = tcp` go on as they are, those of `protocol = http` are judged with their next "
           "request.")},
+    {SECTION_LISTENER, "max-handshakes", NUMBER(0, MANY), LISTENER(max_handshakes), .fallback = "0",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("TLS handshakes of this listener under way at the same time. Further clients wait in the kernel's "
+          "queue, where `timeout-handshake` does not count yet. 0: no limit of its own.")},
+    {SECTION_LISTENER, "handshake-rate",
+     OWN(value_handshake_rate, "off or COUNT/s, COUNT/m, COUNT/h [ipv4=24] [ipv6=56]"), .fallback = "off",
+     .flags = KEY_IN_DEFAULTS | KEY_FOR_TLS,
+     HELP("TLS handshakes that the clients of one network may begin in a second, minute or hour: `50/s`. "
+          "`ipv4` and `ipv6` are the bits of an address that make its network. Whoever begins more is "
+          "disconnected before anything is computed for it.")},
     {SECTION_LISTENER, "log", .type = VALUE_BOOL, LISTENER(log_connections), .fallback = "yes",
      .flags = KEY_IN_DEFAULTS,
      HELP("`yes`: one line for each connection when it ends, with `protocol = http` for each request. `no`: "

@@ -37,9 +37,11 @@ bool value_host_pattern(struct slice text, char out[VALUE_HOST_MAX]);
 
 /* The parsers of VALUE_OWN, named after their keys. */
 value_parse value_workers, value_admin;
-value_parse value_bind, value_certificate, value_client_ca, value_client_crl, value_ciphers, value_groups,
-    value_alpn, value_option, value_trusted_proxies, value_ocsp_url, value_ocsp_signer, value_ocsp_staple;
+value_parse value_bind, value_certificate, value_client_ca, value_client_crl, value_ticket_keys,
+    value_ciphers, value_groups, value_signatures, value_alpn, value_option, value_trusted_proxies,
+    value_ocsp_url, value_ocsp_signer, value_ocsp_staple;
 value_parse value_route, value_certificate_headers, value_error_page;
+value_parse value_handshake_rate;
 value_parse value_balance, value_server, value_health, value_host;
 value_parse value_server_ca, value_server_certificate, value_server_ciphers, value_server_groups,
     value_server_alpn, value_verify_host, value_member_host;

@@ -124,6 +124,19 @@ bool value_client_crl(const struct setting *setting, void *object)
     return true;
 }
 
+bool value_ticket_keys(const struct setting *setting, void *object)
+{
+    const char *at = setting->value;
+    struct slice path = value_word(&at, "");
+    if (value_word(&at, "").len)
+        return value_refuse(setting, "write one path without blanks");
+    struct listener *listener = object;
+    set_path(&listener->tls.ticket_keys, setting, path);
+    if (!listener->place.file || strcmp(listener->place.file, setting->place.file) != 0)
+        listener->tls.ticket_keys.line = 0; /* of [defaults] in another file */
+    return true;
+}
+
 bool value_ocsp_signer(const struct setting *setting, void *object)
 {
     return value_one_path(setting, &((struct listener *)object)->tls.ocsp_signer);
@@ -207,6 +220,12 @@ bool value_ciphers(const struct setting *setting, void *object)
 bool value_groups(const struct setting *setting, void *object)
 {
     return value_append_list(setting, &((struct listener *)object)->tls.groups, ":,", ":", tls_group_names());
+}
+
+bool value_signatures(const struct setting *setting, void *object)
+{
+    return value_append_list(setting, &((struct listener *)object)->tls.signatures, ":,", ":",
+                             tls_signature_names());
 }
 
 bool value_alpn(const struct setting *setting, void *object)

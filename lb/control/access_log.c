@@ -47,7 +47,7 @@ static void add_figures(struct log_fields *line, const struct conn *conn)
 static bool wanted(const struct conn *conn)
 {
     const struct listener *listener = conn->service->listener;
-    if (!listener->log_connections)
+    if (!listener->log_connections || conn->quiet)
         return false;
     return listener->protocol != PROTOCOL_HTTP || (conn->requests == 0 && reason_refused(conn->reason));
 }

@@ -157,6 +157,8 @@ void log_add_tls(struct log_fields *line, const struct conn *conn)
     log_adds(line, "tls", session ? tls_session_version(session) : NULL);
     log_adds(line, "cipher", session ? tls_session_cipher(session) : NULL);
     log_adds(line, "group", session ? tls_session_group(session) : NULL);
+    log_adds(line, "signature", session ? tls_session_scheme(session) : NULL);
+    log_addb(line, "resumed", session && tls_session_resumed(session));
     log_adds(line, "sni", conn->server_name);
 }
 

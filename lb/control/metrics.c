@@ -13,6 +13,8 @@ struct listener_metric {
 static const struct listener_metric listener_metrics[] = {
     {"lb_connections_total", "Connections accepted.", offsetof(struct listener_state, connections)},
     {"lb_handshakes_total", "TLS handshakes completed.", offsetof(struct listener_state, handshakes)},
+    {"lb_handshakes_resumed_total", "Those of them that resumed a session.",
+     offsetof(struct listener_state, resumed)},
     {"lb_allowed_total", "Connections that were allowed.", offsetof(struct listener_state, allowed)},
     {"lb_requests_total", "Requests whose head was read, or refused while it was.",
      offsetof(struct listener_state, requests)},
@@ -31,6 +33,31 @@ static const struct listener_metric listener_metrics[] = {
      offsetof(struct listener_state, bytes_out)},
 };
 
+static void write_handshake(const struct listener *listener, size_t version, size_t group, FILE *out)
+{
+    static const char *const versions[HANDSHAKE_VERSIONS] = {"TLSv1.2", "TLSv1.3"};
+    const char *const *names = tls_group_names();
+    unsigned long long number = counted(&listener->state->handshakes_by[version][group]);
+    if (number > 0)
+        fprintf(out, "lb_tls_handshakes_total{listener=\"%s\",version=\"%s\",group=\"%s\"} %llu\n",
+                listener->name, versions[version], group < TLS_GROUP_COUNT ? names[group] : "none", number);
+}
+
+/* Only what has happened: the key exchanges that clients do not use are many. */
+static void write_tls_handshakes(const struct config *config, FILE *out)
+{
+    head(out, "lb_tls_handshakes_total", "counter",
+         "TLS handshakes completed, by version and group of the key exchange; none: resumed without one.");
+    for (size_t i = 0; i < config->listener_count; i++)
+        for (size_t version = 0; version < HANDSHAKE_VERSIONS; version++)
+            for (size_t group = 0; group <= TLS_GROUP_COUNT; group++)
+                write_handshake(&config->listeners[i], version, group, out);
+    head(out, "lb_handshakes_active", "gauge", "TLS handshakes that are under way now.");
+    for (size_t i = 0; i < config->listener_count; i++)
+        fprintf(out, "lb_handshakes_active{listener=\"%s\"} %u\n", config->listeners[i].name,
+                atomic_load(&config->listeners[i].state->handshaking));
+}
+
 /* Names are of letters, digits, '_', '-' and '.': they need no escaping in a label. */
 static void write_listeners(const struct config *config, FILE *out)
 {
@@ -47,10 +74,29 @@ static void write_listeners(const struct config *config, FILE *out)
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_reauthorize_lag_seconds{listener=\"%s\"} %.6f\n", config->listeners[j].name,
                 (double)counted(&config->listeners[j].state->reauthorize_lag_us) / 1e6);
+    write_tls_handshakes(config, out);
     head(out, "lb_connections_active", "gauge", "Connections that are open now.");
     for (size_t j = 0; j < config->listener_count; j++)
         fprintf(out, "lb_connections_active{listener=\"%s\"} %u\n", config->listeners[j].name,
                 atomic_load(&config->listeners[j].state->active));
+}
+
+static void write_refusals(const struct config *config, FILE *out)
+{
+    static const char *const causes[TLS_REFUSAL_COUNT] = {
+        [TLS_REFUSED_KEY] = "key",   [TLS_REFUSED_BOND] = "bond",
+        [TLS_REFUSED_AGE] = "age",   [TLS_REFUSED_CERTIFICATE] = "certificate",
+        [TLS_REFUSED_LOST] = "lost",
+    };
+    head(out, "lb_resumptions_refused_total", "counter",
+         "Sessions that clients offered in vain, so that a full handshake followed: sealed with an unknown "
+         "key, bound to something else (or damaged), older than session-lifetime, certificate not admitted "
+         "any more, not kept any more.");
+    for (size_t j = 0; j < config->listener_count; j++)
+        for (size_t cause = 1; cause < TLS_REFUSAL_COUNT; cause++)
+            fprintf(out, "lb_resumptions_refused_total{listener=\"%s\",cause=\"%s\"} %llu\n",
+                    config->listeners[j].name, causes[cause],
+                    counted(&config->listeners[j].state->resumption_refused[cause]));
 }
 
 static void write_reasons(const struct config *config, FILE *out)
@@ -194,6 +240,7 @@ void metrics_write(struct master *master, FILE *out)
     snapshots_sweep(&master->snapshots);
     const struct config *config = snapshots_current(&master->snapshots);
     write_listeners(config, out);
+    write_refusals(config, out);
     write_reasons(config, out);
     write_ocsp(config, out);
     write_requests(config, out);

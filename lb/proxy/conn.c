@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lb/base/clock.h"
+#include "lb/proxy/flood.h"
 #include "lb/proxy/http.h"
 #include "lb/proxy/lifetime.h"
 #include "lb/proxy/ocsp.h"
@@ -132,11 +133,18 @@ void conn_tick(struct proxy_thread *thread, uint64_t now_ms)
 
 /* ---- the client's stream ---- */
 
+static void count_handshake(struct listener_state *state, const struct tls_session *session)
+{
+    count(&state->handshakes, 1);
+    count(&state->handshakes_by[tls_session_is_tls13(session)][tls_session_group_index(session)], 1);
+}
+
 static void client_secured(struct stream *stream)
 {
     struct conn *conn = stream->owner;
-    conn->handshake_us = conn_elapsed_us(conn);
-    count(&conn->service->listener->state->handshakes, 1);
+    greet_done(conn);
+    flood_handshake_over(conn);
+    count_handshake(conn->service->listener->state, stream->tls);
     authorize_start(conn);
 }
 
@@ -154,8 +162,10 @@ static void client_end(struct stream *stream)
 {
     struct conn *conn = stream->owner;
     conn->client_ended = true;
-    if (stream->tls && tls_session_truncated(stream->tls) && conn->state != CONN_REFUSE)
-        conn_close(conn, conn->state == CONN_HANDSHAKE ? REASON_TLS_ABORTED : REASON_CLIENT_TRUNCATED);
+    if (conn->state == CONN_HANDSHAKE)
+        greet_end(conn);
+    else if (stream->tls && tls_session_truncated(stream->tls) && conn->state != CONN_REFUSE)
+        conn_close(conn, REASON_CLIENT_TRUNCATED);
     else
         steps[conn->state].client_end(conn);
 }
@@ -169,25 +179,28 @@ static void client_drained(struct stream *stream)
         relay_drained(conn);
 }
 
-static enum reason reset_reason(const struct conn *conn)
-{
-    return conn->state == CONN_HELLO || conn->state == CONN_HANDSHAKE ? REASON_TLS_ABORTED
-                                                                      : REASON_CLIENT_RESET;
-}
-
 static void client_failed(struct stream *stream, enum stream_error error)
 {
     struct conn *conn = stream->owner;
     if (error == STREAM_TLS && conn->state != CONN_REFUSE)
         greet_failed(conn);
+    else if (conn->state == CONN_HELLO || conn->state == CONN_HANDSHAKE)
+        greet_end(conn);
     else
-        conn_close(conn, reset_reason(conn));
+        conn_close(conn, REASON_CLIENT_RESET);
+}
+
+static void count_down(struct proxy_thread *thread, const struct service *service)
+{
+    atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&service->listener->state->active, 1, memory_order_relaxed);
 }
 
 void conn_count_down(struct proxy_thread *thread, const struct service *service)
 {
-    atomic_fetch_sub_explicit(thread->active, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&service->listener->state->active, 1, memory_order_relaxed);
+    count_down(thread, service);
+    if (service->contexts)
+        atomic_fetch_sub_explicit(&service->listener->state->handshaking, 1, memory_order_relaxed);
 }
 
 static void release(struct conn *conn)
@@ -200,7 +213,7 @@ static void release(struct conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     thread->count--;
-    conn_count_down(thread, conn->service);
+    count_down(thread, conn->service);
     generation_drop(conn->service->generation);
     free(conn);
     thread->gone(thread);
@@ -309,7 +322,11 @@ void conn_accept(struct proxy_thread *thread, struct service *service, int fd, c
         close(fd);
         return;
     }
-    *conn = (struct conn){.thread = thread, .service = service, .peer = *peer, .started_us = clock_us()};
+    *conn = (struct conn){.thread = thread,
+                          .service = service,
+                          .peer = *peer,
+                          .started_us = clock_us(),
+                          .handshaking = service->contexts != NULL};
     conn->timer.fired = on_deadline;
     enlist(conn);
     conn->client = stream_accept(&thread->net, fd, peer->sa.sa_family, &client_events, conn);
@@ -379,6 +396,7 @@ void conn_close(struct conn *conn, enum reason reason)
     if (conn->state == CONN_CLOSING)
         return;
     settle(conn, reason);
+    flood_handshake_over(conn);
     conn->state = CONN_CLOSING;
     wheel_disarm(&conn->thread->wheel, &conn->timer.entry);
     authorize_cancel(conn);
@@ -408,6 +426,7 @@ void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *t
     if (conn->state == CONN_CLOSING || conn->state == CONN_REFUSE)
         return;
     settle(conn, reason);
+    flood_handshake_over(conn);
     ocsp_leave(conn);
     if (text && !conn->decision.text)
         conn->decision.text = strdup(text);

@@ -54,7 +54,8 @@ struct proxy_thread {
                   const struct conn *conn); /* once for each, when its outcome is settled */
     void (*exchanged)(struct proxy_thread *thread,
                       const struct exchange *exchange); /* once for each request */
-    void (*gone)(struct proxy_thread *thread);          /* its memory and descriptors are free again */
+    void (*greeted)(struct proxy_thread *thread); /* a handshake that counted for max-handshakes is over */
+    void (*gone)(struct proxy_thread *thread);    /* its memory and descriptors are free again */
     void *context;
     struct ocsp_cache *answers; /* of the process */
     struct ocsp_desk *ocsp;     /* lb/proxy/ocsp.c: NULL until somebody asks */
@@ -105,8 +106,10 @@ struct conn {
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
-    bool cut;      /* the client must see that what it got is not the whole */
-    char *headers; /* what on_authorize attaches to every request, packed; NULL */
+    bool handshaking; /* counted as such for the listener */
+    bool quiet;       /* refused like others that the log has told of: no line */
+    bool cut;         /* the client must see that what it got is not the whole */
+    char *headers;    /* what on_authorize attaches to every request, packed; NULL */
     size_t headers_len;
     char *chosen_server;      /* by on_authorize; NULL: any */
     unsigned deny_status;     /* what the script would answer with */
@@ -137,8 +140,9 @@ struct step {
     void (*client_end)(struct conn *conn);
 };
 
-/* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active);
- * both are counted down when the connection is gone. It lives until its streams are closed. */
+/* Takes the accepted socket, which the caller has counted already (thread->active, the listener's active, and
+ * with TLS its handshaking); all are counted down when the connection is gone, or its handshake is over. It
+ * lives until its streams are closed. */
 void conn_accept(struct proxy_thread *thread, struct service *service, int fd, const struct addr *peer);
 
 /* What the client itself has to say begins here: TLS or not. */

@@ -5,6 +5,9 @@
 #include <stdatomic.h>
 
 #include "lb/base/reason.h"
+#include "lb/tls/session.h"
+
+#define HANDSHAKE_VERSIONS 2
 
 /* What became of asking about a client's certificate. */
 enum ocsp_result {
@@ -20,8 +23,13 @@ struct listener_state {
     struct listener_state *next; /* in its table; master thread only */
     unsigned refs;               /* master thread only */
     atomic_uint active;
+    atomic_uint handshaking; /* TLS handshakes that are under way */
     atomic_ullong connections;
-    atomic_ullong handshakes; /* completed */
+    atomic_ullong handshakes; /* completed, resumed ones too */
+    /* The same by version (TLS 1.2, 1.3) and tls_session_group_index. */
+    atomic_ullong handshakes_by[HANDSHAKE_VERSIONS][TLS_GROUP_COUNT + 1];
+    atomic_ullong resumed;
+    atomic_ullong resumption_refused[TLS_REFUSAL_COUNT]; /* of sessions that clients offered */
     atomic_ullong allowed;
     atomic_ullong bytes_in, bytes_out; /* of the clients, plaintext */
     atomic_ullong ended[REASON_COUNT];

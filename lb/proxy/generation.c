@@ -52,6 +52,7 @@ static bool script_has_server(void *context, struct slice backend_name, struct s
 }
 
 #define RATE_KEY_MAX 512
+#define SCOPE_MAX    1024 /* two names */
 
 static bool script_rate(void *context, struct slice key, unsigned limit, uint64_t window_ms)
 {
@@ -140,15 +141,28 @@ static void free_service(struct service *service)
     free(service->contexts);
 }
 
+/* Clients resume only where they came first: at the listener of that name, under the same policy of it. */
+static void share_sessions(const struct service *service, struct tls_context *context)
+{
+    char name[SCOPE_MAX];
+    struct text text;
+    text_init(&text, name, sizeof(name));
+    text_adds(&text, service->listener->name);
+    text_addc(&text, '\0');
+    text_adds(&text, service->listener->host ? service->listener->host : "");
+    tls_context_resume(context, service->generation->sessions, slice_make(name, text.len));
+}
+
 struct tls_context *service_context(struct service *service, size_t pair)
 {
     const struct listener *listener = service->listener;
     struct problems problems = {0};
-    if (service->contexts[pair])
-        return service->contexts[pair];
-    service->contexts[pair] =
-        tls_context_for(&listener->tls, pair, service->trust, listener->place, &problems);
     if (!service->contexts[pair])
+        service->contexts[pair] =
+            tls_context_for(&listener->tls, pair, service->trust, listener->place, &problems);
+    if (service->contexts[pair])
+        share_sessions(service, service->contexts[pair]);
+    else
         log_event(service->generation->log, LOG_ERROR, "listener %s: %s cannot be used: %s", listener->name,
                   listener->tls.pairs[pair].certificate.path,
                   problems.count > 0 ? problems.list[0].text : "out of memory");
@@ -258,10 +272,12 @@ void generation_free(struct generation *generation)
     config_drop(config);
 }
 
-void generation_adopt(struct generation *generation, struct log *log, struct rate_table *rates)
+void generation_adopt(struct generation *generation, struct log *log, struct rate_table *rates,
+                      struct tls_sessions *sessions)
 {
     generation->log = log;
     generation->rates = rates;
+    generation->sessions = sessions;
 }
 
 void generation_hold(struct generation *generation)

@@ -12,6 +12,7 @@ struct generation;
 struct pool;
 struct rate_table;
 struct server_tls;
+struct tls_sessions;
 struct upstream_thread;
 
 /* A listener within a generation, or what one of its host names gets instead. */
@@ -28,18 +29,19 @@ struct service {
 };
 
 struct generation {
-    struct config *config;      /* a reference */
-    unsigned number;            /* counts snapshots since start, from 1 */
-    uint64_t made_us;           /* clock_us: when it began to be made */
-    struct log *log;            /* of the thread that owns it at the moment */
-    struct service *services;   /* as config->listeners */
-    struct balancer *balancers; /* as config->backends */
-    struct server_tls *servers; /* TLS to the servers */
-    unsigned long connections;  /* that run on it */
-    struct rate_table *rates;   /* of the process, for scripts */
-    struct pool *pool;          /* connections to servers; made when first used */
-    bool retired;               /* a newer one serves new connections */
-    atomic_uint *alive;         /* counts the process's generations; decremented when this one is freed */
+    struct config *config;         /* a reference */
+    unsigned number;               /* counts snapshots since start, from 1 */
+    uint64_t made_us;              /* clock_us: when it began to be made */
+    struct log *log;               /* of the thread that owns it at the moment */
+    struct service *services;      /* as config->listeners */
+    struct balancer *balancers;    /* as config->backends */
+    struct server_tls *servers;    /* TLS to the servers */
+    unsigned long connections;     /* that run on it */
+    struct rate_table *rates;      /* of the process, for scripts */
+    struct tls_sessions *sessions; /* of the process: what clients resume with */
+    struct pool *pool;             /* connections to servers; made when first used */
+    bool retired;                  /* a newer one serves new connections */
+    atomic_uint *alive;            /* counts the process's generations; decremented when this one is freed */
 };
 
 /* NULL after adding problems. `log` is the calling thread's. */
@@ -48,7 +50,8 @@ struct generation *generation_new(struct config *config, unsigned number, struct
 void generation_free(struct generation *generation);
 
 /* In the worker, before anything else touches it. */
-void generation_adopt(struct generation *generation, struct log *log, struct rate_table *rates);
+void generation_adopt(struct generation *generation, struct log *log, struct rate_table *rates,
+                      struct tls_sessions *sessions);
 
 void generation_hold(struct generation *generation);
 void generation_drop(struct generation *generation);   /* frees it if it is retired and was the last */

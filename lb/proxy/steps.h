@@ -20,6 +20,7 @@ void greet_end(struct conn *conn);
 void greet_expired(struct conn *conn);
 uint64_t greet_limit(const struct conn *conn);
 void greet_failed(struct conn *conn); /* the TLS session refused */
+void greet_done(struct conn *conn);   /* counts the handshake's outcome, good or bad */
 
 /* authorize.c */
 void authorize_start(struct conn *conn);

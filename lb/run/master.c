@@ -11,6 +11,7 @@
 #include "lb/run/descriptors.h"
 #include "lb/run/sockets.h"
 #include "lb/tls/ocsp_cache.h"
+#include "lb/tls/sessions.h"
 
 #define RATE_ENTRIES 65536 /* keys that scripts may count at the same time */
 #define OCSP_ENTRIES 65536 /* certificates of clients that OCSP has answered about */
@@ -204,6 +205,7 @@ static void clean_up(struct master *master)
         sockets_unlink(config, NULL);
     snapshots_free(&master->snapshots);
     rate_table_free(master->shared.rates);
+    tls_sessions_free(master->shared.sessions);
     ocsp_cache_free(master->shared.answers);
     mailbox_free(&master->mailbox);
     uv_loop_close(&master->loop);
@@ -233,6 +235,7 @@ int master_run(const char *const *paths, size_t count, const struct master_hooks
         return EXIT_CANNOT_RUN;
     }
     master.shared.rates = rate_table_new(RATE_ENTRIES);
+    master.shared.sessions = tls_sessions_new();
     master.shared.answers = ocsp_cache_new(OCSP_ENTRIES);
     prepare_loop(&master);
     bool good = start(&master, config, &problems);

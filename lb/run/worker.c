@@ -54,8 +54,22 @@ static unsigned most_in_all(const struct door *door)
     return atomic_load_explicit(&door->worker->shared->max_connections, memory_order_relaxed);
 }
 
+static atomic_uint *handshaking_here(const struct door *door)
+{
+    return &door->service->listener->state->handshaking;
+}
+
+static unsigned most_handshaking(const struct door *door)
+{
+    uint64_t most = door->service->listener->max_handshakes;
+    return most > 0 && most < UINT_MAX ? (unsigned)most : UINT_MAX;
+}
+
 static bool full(const struct door *door)
 {
+    if (door->service->contexts &&
+        atomic_load_explicit(handshaking_here(door), memory_order_relaxed) >= most_handshaking(door))
+        return true;
     return atomic_load_explicit(&door->worker->shared->connections, memory_order_relaxed) >=
                most_in_all(door) ||
            atomic_load_explicit(open_here(door), memory_order_relaxed) >= most_here(door);
@@ -71,6 +85,22 @@ static bool reserve(atomic_uint *open, unsigned most)
     return false;
 }
 
+static bool may_begin(const struct door *door)
+{
+    return !door->service->contexts ||
+           reserve(handshaking_here(door), door->closing ? UINT_MAX : most_handshaking(door));
+}
+
+static bool may_open(const struct door *door)
+{
+    if (!reserve(open_here(door), door->closing ? UINT_MAX : most_here(door)))
+        return false;
+    if (may_begin(door))
+        return true;
+    atomic_fetch_sub_explicit(open_here(door), 1, memory_order_relaxed);
+    return false;
+}
+
 static bool may_take(void *context)
 {
     struct door *door = context;
@@ -78,7 +108,7 @@ static bool may_take(void *context)
     door->waiting = !reserve(all, door->closing ? UINT_MAX : most_in_all(door));
     if (door->waiting)
         return false;
-    door->waiting = !reserve(open_here(door), door->closing ? UINT_MAX : most_here(door));
+    door->waiting = !may_open(door);
     if (door->waiting)
         atomic_fetch_sub_explicit(all, 1, memory_order_relaxed);
     return !door->waiting;
@@ -132,6 +162,11 @@ static void tell_if_idle(struct worker *worker)
         return;
     mailbox_post(worker->shared->master, worker->idle);
     worker->idle = NULL;
+}
+
+static void on_greeted(struct proxy_thread *proxy)
+{
+    resume_doors(proxy->context);
 }
 
 static void on_gone(struct proxy_thread *proxy)
@@ -219,7 +254,7 @@ static void read_publish(struct letter *letter, void *owner)
     struct publish *publish = (struct publish *)letter;
     struct worker *worker = owner;
     struct generation *old = worker->proxy.current;
-    generation_adopt(publish->generation, worker->proxy.log, worker->shared->rates);
+    generation_adopt(publish->generation, worker->proxy.log, worker->shared->rates, worker->shared->sessions);
     mark_kept(worker, publish);
     close_doors(worker, false);
     worker->proxy.current = publish->generation;
@@ -323,6 +358,7 @@ static bool prepare(struct worker *worker)
     proxy->answers = worker->shared->answers;
     proxy->ended = worker->shared->conn_ended;
     proxy->exchanged = worker->shared->exchanged;
+    proxy->greeted = on_greeted;
     proxy->gone = on_gone;
     proxy->context = worker;
     uv_timer_init(&worker->loop, &worker->tick);

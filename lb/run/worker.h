@@ -17,8 +17,9 @@ struct shared {
     atomic_uint generations;     /* alive, over all threads */
     atomic_ullong starved;       /* accept failed for want of descriptors or memory */
     struct mailbox *master;
-    struct rate_table *rates;   /* what scripts count */
-    struct ocsp_cache *answers; /* about clients' certificates */
+    struct rate_table *rates;      /* what scripts count */
+    struct ocsp_cache *answers;    /* about clients' certificates */
+    struct tls_sessions *sessions; /* what clients resume with */
     void (*exchanged)(struct proxy_thread *thread, const struct exchange *exchange);
     void (*conn_ended)(struct proxy_thread *thread, const struct conn *conn);
 };

@@ -76,11 +76,11 @@ static bool admits_none(enum tls_mode mode, struct tls_failure *failure)
     return false;
 }
 
-bool tls_context_admits(struct tls_context *context, const struct certificate *chain, size_t count,
-                        struct tls_failure *failure)
+bool context_judge(struct tls_context *context, const struct certificate *chain, size_t count,
+                   struct path *path, struct tls_failure *failure)
 {
-    struct path path;
     int64_t now = context_now(context);
+    *path = (struct path){.count = 0};
     if (context->mode == TLS_ONE_WAY)
         return true;
     if (count == 0)
@@ -90,6 +90,13 @@ bool tls_context_admits(struct tls_context *context, const struct certificate *c
                     "the chain is longer than any handshake could have made it");
         return false;
     }
-    find_end(context->trust, chain, count, now, &path);
-    return path_judge(context->trust, &path, count > 1 ? count - 1 : 1, now, failure);
+    find_end(context->trust, chain, count, now, path);
+    return path_judge(context->trust, path, count > 1 ? count - 1 : 1, now, failure);
+}
+
+bool tls_context_admits(struct tls_context *context, const struct certificate *chain, size_t count,
+                        struct tls_failure *failure)
+{
+    struct path path;
+    return context_judge(context, chain, count, &path, failure);
 }

@@ -10,7 +10,7 @@
 #include "lb/tls/keys.h"
 #include "lb/tls/names.h"
 
-enum { RSA_BITS_MIN = 2048, SHA256_BYTES = 32 };
+enum { RSA_BITS_MIN = 2048, EC_BITS_MIN = 256, SERIAL_BYTES_MAX = 20, SHA256_BYTES = 32 };
 
 /* ---- opening ---- */
 
@@ -41,16 +41,16 @@ static bool read_tail(struct slice *tbs, struct certificate *out)
     if (tbs->len == 0)
         return true;
     return der_take(tbs, DER_CONSTRUCTED(3), &wrapped) && tbs->len == 0 &&
-           der_only(wrapped, DER_SEQUENCE, &out->extensions);
+           der_only(wrapped, DER_SEQUENCE, &out->extensions) && out->extensions.len > 0;
 }
 
 static bool read_structure(struct certificate *out)
 {
-    struct slice body, tbs, algorithm, signature, inner;
+    struct slice body, tbs, algorithm, signature, bytes, inner;
     if (!der_only(out->der, DER_SEQUENCE, &body) || !der_take_whole(&body, DER_SEQUENCE, &out->tbs) ||
         !der_take(&body, DER_SEQUENCE, &algorithm) ||
         !der_take(&algorithm, DER_OID, &out->signature_algorithm) ||
-        !der_only(body, DER_BIT_STRING, &signature))
+        !der_only(body, DER_BIT_STRING, &signature) || !der_bits(signature, &bytes))
         return false;
     return der_only(out->tbs, DER_SEQUENCE, &tbs) && read_fields(&tbs, out, &inner) && read_tail(&tbs, out) &&
            slice_equal(inner, out->signature_algorithm);
@@ -58,6 +58,7 @@ static bool read_structure(struct certificate *out)
 
 bool certificate_open(struct slice der, struct certificate *out, const char **why)
 {
+    struct slice names;
     memset(out, 0, sizeof *out);
     out->der = der;
     *why = "it is no X.509 certificate";
@@ -65,9 +66,11 @@ bool certificate_open(struct slice der, struct certificate *out, const char **wh
         return false;
     *why = name_problem(out->subject);
     if (!*why)
-        *why = name_problem(out->issuer);
+        *why = out->issuer.len > 0 ? name_problem(out->issuer) : "its issuer has no name";
     if (!*why)
         *why = extensions_problem(out->extensions);
+    if (!*why && out->subject.len == 0 && !alternative_names(out->extensions, &names))
+        *why = "it names nobody: it has neither a subject nor alternative names";
     return *why == NULL;
 }
 
@@ -123,13 +126,24 @@ bool certificate_issued_by(const struct certificate *certificate, const struct c
     return wanted.len == 0 || found.len == 0 || slice_equal(wanted, found);
 }
 
+/* A first byte of 0 only keeps the number from being negative. */
+bool certificate_serial_valid(const struct certificate *certificate)
+{
+    struct slice serial = certificate->serial;
+    bool padded = serial.data[0] == 0;
+    return der_is_natural(serial) && (serial.len > 1 || !padded) && serial.len - padded <= SERIAL_BYTES_MAX;
+}
+
 bool certificate_weak(const struct certificate *certificate, const char **what)
 {
     struct key_facts key;
     *what = signature_weakness(certificate->signature_algorithm, certificate->tbs);
     if (!*what && !key_read(certificate->spki, &key))
         *what = "its key cannot be read";
-    else if (!*what && (key.kind == KEY_RSA || key.kind == KEY_RSA_PSS) && key.bits < RSA_BITS_MIN)
-        *what = "its RSA key has fewer than 2048 bits";
+    else if (!*what && (key.kind == KEY_RSA || key.kind == KEY_RSA_PSS))
+        *what = key.bits < RSA_BITS_MIN ? "its RSA key has fewer than 2048 bits"
+                                        : rsa_key_problem(certificate->spki);
+    else if (!*what && key.kind == KEY_EC && key.bits < EC_BITS_MIN)
+        *what = "its EC key has fewer than 256 bits, or a curve that lb does not know";
     return *what != NULL;
 }

@@ -33,8 +33,9 @@ char *certificate_sha256(const struct certificate *certificate, char *out, size_
 
 /* Properties that verification looks at. */
 bool certificate_self_issued(const struct certificate *certificate);
+bool certificate_serial_valid(const struct certificate *certificate); /* above 0, 20 bytes at most */
 bool certificate_weak(const struct certificate *certificate,
-                      const char **what); /* MD5/SHA-1 signature, RSA < 2048 */
+                      const char **what); /* old signature, or key unfit or short */
 bool certificate_issued_by(const struct certificate *certificate,
                            const struct certificate *issuer); /* names and key ids */
 

@@ -87,8 +87,7 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
 {
     const struct tls_settings parts = parts_of(settings);
     const struct identity_use use = {true, settings->expiry_warning_s};
-    bool good = context_set_versions(context->ctx, &parts, place, problems);
-    good = context_set_suites(context, &parts, place, problems) && good;
+    bool good = context_set_protocol(context, &parts, place, problems);
     if (settings->pair.certificate.path)
         good = identity_load(context->ctx, &settings->pair, &use, place, problems) && good;
     good = set_servers(context, settings, place, problems) && good;

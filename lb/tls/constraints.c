@@ -25,7 +25,7 @@ static bool read_subtrees(const struct certificate *issuer, struct subtrees *out
     bool good = der_only(extension.value, DER_SEQUENCE, &body) &&
                 (!der_is(body, DER_CONSTRUCTED(0)) || der_take(&body, DER_CONSTRUCTED(0), &out->permitted)) &&
                 (!der_is(body, DER_CONSTRUCTED(1)) || der_take(&body, DER_CONSTRUCTED(1), &out->excluded)) &&
-                body.len == 0;
+                body.len == 0 && out->permitted.len + out->excluded.len > 0;
     if (!good)
         out->comparisons = COMPARISONS_MAX;
     return true;
@@ -158,6 +158,8 @@ static bool count(struct subtrees *subtrees, struct slice list, unsigned kind, s
             return false;
         if ((tag & 0xc0) != 0x80 || (tag & 0x1f) != kind)
             continue;
+        if (subtree.len > 0) /* minimum or maximum, which RFC 5280 has no use for */
+            return false;
         ++*all;
         *covering += covers(kind, base, name);
     }

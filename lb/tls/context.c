@@ -18,15 +18,6 @@ static WOLFSSL_METHOD *method_for(const struct tls_settings *settings)
     return wolfTLS_server_method();
 }
 
-/* Every connection is verified in full: nothing of an earlier one is taken up. */
-static bool forbid_resumption(WOLFSSL_CTX *ctx, const struct tls_settings *settings)
-{
-    /* A context that cannot speak TLS 1.3 refuses to be told about its tickets. */
-    return (settings->max == TLS_1_2 || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0) &&
-           wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF) == WOLFSSL_SUCCESS;
-}
-
 static void set_verification(const struct tls_context *context)
 {
     int mode = context->mode == TLS_MUTUAL ? WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT
@@ -35,8 +26,8 @@ static void set_verification(const struct tls_context *context)
     wolfSSL_CTX_set_verify(context->ctx, mode, context->mode == TLS_ONE_WAY ? NULL : verify_callback);
 }
 
-bool context_set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
-                          struct problems *problems)
+static bool set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
+                         struct problems *problems)
 {
     if (settings->min > settings->max) {
         problems_add(problems, place, "the lowest TLS version is above the highest");
@@ -50,20 +41,49 @@ bool context_set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings,
     return false;
 }
 
-bool context_set_suites(struct tls_context *context, const struct tls_settings *settings, struct place place,
-                        struct problems *problems)
+static bool set_suites_and_groups(struct tls_context *context, const struct tls_settings *settings,
+                                  struct place place, struct problems *problems)
 {
     char suites[SUITES_TEXT_MAX];
     bool good = suites_read(settings, place, problems, suites);
     good = groups_read(settings, place, problems, context->groups, &context->group_count) && good;
     if (!good)
         return false;
+    context->suite_count = suites_numbers(suites, context->suites);
     if (wolfSSL_CTX_set_cipher_list(context->ctx, suites) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the ciphers %s", suites);
     else if (wolfSSL_CTX_set_groups(context->ctx, context->groups, context->group_count) != WOLFSSL_SUCCESS)
         problems_add(problems, place, "wolfSSL does not take the groups");
     else
         return true;
+    return false;
+}
+
+bool context_set_protocol(struct tls_context *context, const struct tls_settings *settings,
+                          struct place place, struct problems *problems)
+{
+    bool good = set_versions(context->ctx, settings, place, problems);
+    return set_suites_and_groups(context, settings, place, problems) && good;
+}
+
+/* After the suites, which bring a list of their own, and the key. */
+static bool set_signatures(struct tls_context *context, const struct tls_settings *settings,
+                           const struct tls_pair *pair, struct place place, struct problems *problems)
+{
+    unsigned char wire[2 * SIGNATURES_MAX];
+    struct signatures *signatures = &context->signatures;
+    if (!signatures_read(settings, place, problems, signatures) ||
+        !signatures_serve(signatures, &context->own, pair->certificate.path, settings, place, problems))
+        return false;
+    for (size_t i = 0; i < signatures->count; i++) {
+        wire[2 * i] = (unsigned char)(signatures->list[i] >> 8);
+        wire[2 * i + 1] = (unsigned char)signatures->list[i];
+    }
+    if (signatures->count == 0 || library_set_signatures(context->ctx, wire, 2 * signatures->count))
+        return true;
+    problems_add(problems, place,
+                 "this wolfSSL cannot be told its signatures: build it as docker/install-deps does, or "
+                 "remove the key");
     return false;
 }
 
@@ -110,18 +130,14 @@ static bool try_session(WOLFSSL_CTX *ctx, struct place place, struct problems *p
 static bool fill(struct tls_context *context, const struct tls_settings *settings,
                  const struct tls_pair *pair, struct place place, struct problems *problems)
 {
-    bool good = context_set_versions(context->ctx, settings, place, problems);
-    good = context_set_suites(context, settings, place, problems) && good;
+    bool good = context_set_protocol(context, settings, place, problems);
     good = identity_load(context->ctx, pair, &(struct identity_use){false, settings->expiry_warning_s}, place,
                          problems) &&
            good;
     own_read(pair ? &pair->certificate : NULL, &context->own);
+    good = good && set_signatures(context, settings, pair, place, problems);
     good = set_clients(context, settings, place, problems) && good;
-    if (good && !forbid_resumption(context->ctx, settings)) {
-        problems_add(problems, place,
-                     "wolfSSL cannot switch resumption off: build it as docker/install-deps does");
-        return false;
-    }
+    good = resume_setup(context, settings, place, problems) && good;
     if (good && pair->staple) {
         context->staple = staple_hold(pair->staple);
         good = stapling_attach(context->ctx, context->staple);
@@ -183,6 +199,7 @@ void tls_context_free(struct tls_context *context)
 {
     if (!context || atomic_fetch_sub_explicit(&context->users, 1, memory_order_acq_rel) > 1)
         return;
+    resume_release(context);
     wolfSSL_CTX_free(context->ctx);
     tls_trust_drop(context->trust);
     staple_drop(context->staple);

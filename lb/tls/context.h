@@ -13,8 +13,9 @@
 
 struct certificate;
 struct tls_context;
-struct trust; /* what clients are verified against, shared by the contexts of one thread: lb/tls/path.h */
 struct tls_failure;
+struct tls_sessions;
+struct trust; /* what clients are verified against, shared by the contexts of one thread: lb/tls/path.h */
 
 /* client-ca and the CRLs of the settings. NULL without client certificates, and after adding problems. */
 struct trust *tls_trust_new(const struct tls_settings *settings, struct place place,
@@ -42,6 +43,11 @@ void tls_context_free(struct tls_context *context); /* NULL is fine */
 bool tls_context_admits(struct tls_context *context, const struct certificate *chain, size_t count,
                         struct tls_failure *failure);
 
+/* Lets clients resume their sessions, with what the process keeps for that; `scope` names listener and
+ * policy: sessions of another one are not resumed. Once, in the context's thread; further calls do nothing.
+ */
+void tls_context_resume(struct tls_context *context, struct tls_sessions *sessions, struct slice scope);
+
 /* Certificates are judged, and tickets aged, as if it were then (unix seconds; 0: the clock's time). For dry
  * runs and tests. */
 void tls_context_set_time(struct tls_context *context, int64_t at);
@@ -55,5 +61,7 @@ void tls_library_cpu(char *out, size_t size); /* the CPU features that wolfSSL u
 /* Names for messages and completion: NULL-terminated. */
 const char *const *tls_cipher_names(void);
 const char *const *tls_group_names(void);
+const char *const *tls_signature_names(void);
+#define TLS_GROUP_COUNT 7 /* of them */
 
 #endif

@@ -8,6 +8,8 @@
 #include "lb/tls/library.h"
 #include "lb/tls/own.h"
 #include "lb/tls/path.h"
+#include "lb/tls/resume.h"
+#include "lb/tls/schemes.h"
 #include "lb/tls/suites.h"
 
 struct tls_context {
@@ -19,17 +21,23 @@ struct tls_context {
     char *alpn;            /* NULL: none */
     struct tls_own own;
     enum tls_version min, max;
+    uint16_t suites[SUITES_MAX];
+    size_t suite_count;
+    struct signatures signatures;
     int groups[GROUPS_MAX], group_count; /* in order of preference */
     int64_t at;                          /* unix seconds that certificates are judged at; 0: the clock's */
+    struct resume_rules resume;
 };
 
-/* What contexts of both roles take of their settings. False after adding problems. */
-bool context_set_versions(WOLFSSL_CTX *ctx, const struct tls_settings *settings, struct place place,
-                          struct problems *problems);
-bool context_set_suites(struct tls_context *context, const struct tls_settings *settings, struct place place,
-                        struct problems *problems);
-
 void context_hold(struct tls_context *context);
+
+/* Versions, suites and groups, for both sides of a connection. False after adding problems. */
+bool context_set_protocol(struct tls_context *context, const struct tls_settings *settings,
+                          struct place place, struct problems *problems);
 int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
+
+/* As tls_context_admits, and gives the path that was judged. */
+bool context_judge(struct tls_context *context, const struct certificate *chain, size_t count,
+                   struct path *path, struct tls_failure *failure);
 
 #endif

@@ -83,13 +83,21 @@ static int64_t days_from_civil(int year, int month, int day)
     return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
+static int days_of(int month, int year)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap);
+}
+
 static bool read_clock(const char *text, int year, int64_t *unix_seconds)
 {
     int month, day, hour, minute, second;
     if (!two_digits(text, &month) || !two_digits(text + 2, &day) || !two_digits(text + 4, &hour) ||
         !two_digits(text + 6, &minute) || !two_digits(text + 8, &second) || text[10] != 'Z')
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59)
+    if (month < 1 || month > 12 || day < 1 || day > days_of(month, year) || hour > 23 || minute > 59 ||
+        second > 59)
         return false;
     *unix_seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     return true;
@@ -107,6 +115,19 @@ bool der_take_time(struct slice *in, int64_t *unix_seconds)
 }
 
 /* ---- numbers, bits, OIDs ---- */
+
+bool der_boolean(struct slice content, bool *value)
+{
+    uint8_t byte = content.len == 1 ? (uint8_t)content.data[0] : 0x7f;
+    *value = byte == 0xff;
+    return *value || byte == 0;
+}
+
+bool der_is_natural(struct slice content)
+{
+    return content.len > 0 && !(content.data[0] & 0x80) &&
+           (content.len == 1 || content.data[0] != 0 || content.data[1] & 0x80);
+}
 
 bool der_bits(struct slice content, struct slice *bytes)
 {

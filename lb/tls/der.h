@@ -55,6 +55,12 @@ bool der_only(struct slice in, unsigned tag, struct slice *content);
 /* UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 wants them: seconds, "Z". */
 bool der_take_time(struct slice *in, int64_t *unix_seconds);
 
+/* Content of a BOOLEAN: 0 or 0xff (X.690, section 11.1). */
+bool der_boolean(struct slice content, bool *value);
+
+/* Whether the content of an INTEGER is one that is not negative, in as few bytes as it needs. */
+bool der_is_natural(struct slice content);
+
 /* Content of a BIT STRING of whole bytes. */
 bool der_bits(struct slice content, struct slice *bytes);
 

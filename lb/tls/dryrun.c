@@ -89,6 +89,7 @@ static bool prepare(const struct tls_settings *settings, int64_t at, struct prob
     struct tls_settings plain = *settings;
     plain.min = plain.max = TLS_1_2;
     plain.ciphers = plain.groups = plain.alpn = NULL;
+    plain.session_lifetime_ms = 0;
     run->context = tls_context_new(&plain, (struct place){0}, problems);
     if (!run->context || !tls_scratch_init(&run->scratch, RECORD_MAX))
         return false;

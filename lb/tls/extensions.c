@@ -1,6 +1,7 @@
 #include "lb/tls/extensions.h"
 
 #include "lb/tls/der.h"
+#include "lb/tls/names.h"
 
 enum { EXTENSIONS_MAX = 64 };
 
@@ -11,11 +12,9 @@ bool extension_next(struct slice *list, struct extension *out)
     if (!der_take(&in, DER_SEQUENCE, &body) || !der_take(&body, DER_OID, &out->oid))
         return false;
     out->critical = false;
-    if (der_is(body, DER_BOOLEAN)) {
-        if (!der_take(&body, DER_BOOLEAN, &flag) || flag.len != 1)
-            return false;
-        out->critical = flag.data[0] != 0;
-    }
+    if (der_is(body, DER_BOOLEAN) &&
+        (!der_take(&body, DER_BOOLEAN, &flag) || !der_boolean(flag, &out->critical)))
+        return false;
     if (!der_only(body, DER_OCTET_STRING, &out->value))
         return false;
     *list = in;
@@ -45,7 +44,14 @@ bool alternative_name_next(struct slice *names, unsigned *kind, struct slice *va
     if (!der_next(names, &tag, value) || (tag & 0xc0) != 0x80)
         return false;
     *kind = tag & 0x1f;
-    return true;
+    bool constructed = *kind == NAME_OTHER || (*kind >= NAME_X400 && *kind <= NAME_EDI);
+    return *kind <= NAME_REGISTERED_ID && constructed == ((tag & 0x20) != 0);
+}
+
+static const char *directory_problem(struct slice value)
+{
+    struct slice name;
+    return der_only(value, DER_SEQUENCE, &name) ? name_problem(name) : "an alternative name is malformed";
 }
 
 /* e-mail, DNS and URI are IA5String without anything that could fool who compares or logs them. */
@@ -54,8 +60,12 @@ static const char *alternative_name_problem(unsigned kind, struct slice value)
     if (kind == NAME_IP)
         return value.len == 4 || value.len == 16 ? NULL
                                                  : "an IP address among the alternative names is malformed";
+    if (kind == NAME_DIRECTORY)
+        return directory_problem(value);
     if (kind != NAME_EMAIL && kind != NAME_DNS && kind != NAME_URI)
         return NULL;
+    if (value.len == 0 || slice_is(value, " "))
+        return "an alternative name is empty";
     for (size_t i = 0; i < value.len; i++)
         if ((uint8_t)value.data[i] < 0x20 || (uint8_t)value.data[i] > 0x7e)
             return "an alternative name holds a control character or one that is not ASCII";
@@ -66,7 +76,7 @@ static const char *alternative_names_problem(struct slice value)
 {
     struct slice names, name;
     unsigned kind;
-    if (!der_only(value, DER_SEQUENCE, &names))
+    if (!der_only(value, DER_SEQUENCE, &names) || names.len == 0)
         return "the subject alternative names are malformed";
     while (names.len > 0) {
         if (!alternative_name_next(&names, &kind, &name))
@@ -141,8 +151,9 @@ bool extension_is_ca(struct slice list)
 {
     struct extension extension;
     struct slice body, flag;
+    bool is_ca;
     return extension_find(list, OID_BASIC, &extension) && der_only(extension.value, DER_SEQUENCE, &body) &&
-           der_take(&body, DER_BOOLEAN, &flag) && flag.len == 1 && flag.data[0] != 0;
+           der_take(&body, DER_BOOLEAN, &flag) && der_boolean(flag, &is_ca) && is_ca;
 }
 
 bool certificate_requires_policy(struct slice list)

@@ -27,7 +27,17 @@ struct extension {
 #define OID_EKU_SERVER       SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
 #define OID_EKU_CLIENT       SLICE_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x02")
 
-enum general_name { NAME_EMAIL = 1, NAME_DNS = 2, NAME_DIRECTORY = 4, NAME_URI = 6, NAME_IP = 7 };
+enum general_name {
+    NAME_OTHER = 0,
+    NAME_EMAIL = 1,
+    NAME_DNS = 2,
+    NAME_X400 = 3,
+    NAME_DIRECTORY = 4,
+    NAME_EDI = 5,
+    NAME_URI = 6,
+    NAME_IP = 7,
+    NAME_REGISTERED_ID = 8,
+};
 
 enum key_usage { USAGE_SIGNATURE = 0, USAGE_CERT_SIGN = 5, USAGE_CRL_SIGN = 6 };
 
@@ -41,7 +51,7 @@ bool extension_find(struct slice list, struct slice oid, struct extension *out);
  */
 const char *extensions_problem(struct slice list);
 
-/* The next subject alternative name; `kind` is the tag's number (enum general_name and others). */
+/* The next subject alternative name; `kind` is the tag's number (enum general_name). */
 bool alternative_name_next(struct slice *names, unsigned *kind, struct slice *value);
 bool alternative_names(struct slice list, struct slice *names); /* false: no such extension */
 

@@ -99,34 +99,48 @@ void failure_from_certificate(int error, const struct certificate *certificate, 
 
 /* ---- the handshake with a client ---- */
 
-static const char NO_PROOF[] = "the client did not prove that it has its certificate's key";
+static const char NO_PROOF[] = "the client did not prove that it has its certificate's key: give it the key "
+                               "that belongs to the certificate";
 
 static const struct meaning HANDSHAKE_ERRORS[] = {
     {NO_PEER_CERT, REASON_CERTIFICATE_MISSING, -1,
-     "the client sent no certificate, which this listener demands"},
+     "the client sent no certificate, which this listener demands: give it one that a CA of client-ca has "
+     "issued"},
     {MAX_CHAIN_ERROR, REASON_CERTIFICATE_TOO_DEEP, ALERT_UNKNOWN_CA,
-     "the client sent more than 9 certificates"},
+     "the client sent more than 9 certificates: have it send the leaf and its intermediates only"},
     {ASN_PARSE_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
      "a certificate of the client cannot be read: is it damaged, or has its name a part with two "
      "attributes?"},
-    {BUFFER_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE, "a certificate of the client is cut off"},
+    {BUFFER_E, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "a certificate of the client is cut off: is its file damaged?"},
+    {HANDSHAKE_SIZE_ERROR, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+     "the certificates of the client are too large for a handshake: have it send fewer"},
     {NOT_CA_ERROR, REASON_CERTIFICATE_CHAIN_BROKEN, ALERT_BAD_CERTIFICATE,
-     "an intermediate that the client sent is no CA"},
+     "an intermediate that the client sent is no CA: have it send the leaf first, then its issuers"},
     {VERSION_ERROR, REASON_TLS_VERSION, protocol_version,
-     "the client offers no TLS version that this listener allows"},
+     "the client offers no TLS version that this listener allows: see tls-min and tls-max"},
     {MATCH_SUITE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
-     "no cipher suite or signature algorithm in common with the client"},
+     "no cipher suite or signature scheme in common with the client: see ciphers, or add a certificate with "
+     "another kind of key"},
     {UNSUPPORTED_SUITE, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
-     "no cipher suite in common with the client"},
-    {BAD_KEY_SHARE_DATA, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, "no group in common with the client"},
-    {ECC_CURVETYPE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE, "no group in common with the client"},
+     "no cipher suite in common with the client: see ciphers"},
+    {BAD_KEY_SHARE_DATA, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
+     "no group in common with the client, or a key share that is none: see groups"},
+    {ECC_CURVETYPE_ERROR, REASON_TLS_CIPHER, ALERT_HANDSHAKE_FAILURE,
+     "no group in common with the client: see groups"},
+    {ECC_PEERKEY_ERROR, REASON_TLS_FAILED, illegal_parameter,
+     "the client's key share is no point of its group: update the client"},
     {INVALID_PARAMETER, REASON_TLS_CIPHER, illegal_parameter,
-     "the client's parameters contradict each other"},
+     "the client's parameters contradict each other: update the client"},
     {SIG_VERIFY_E, REASON_TLS_FAILED, decrypt_error, NO_PROOF},
     {VERIFY_SIGN_ERROR, REASON_TLS_FAILED, decrypt_error, NO_PROOF},
-    {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error, "the client's Finished message is wrong"},
-    {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1, "the client left during the handshake"},
-    {WOLFSSL_ERROR_ZERO_RETURN, REASON_TLS_ABORTED, -1, "the client closed TLS during the handshake"},
+    {VERIFY_FINISHED_ERROR, REASON_TLS_FAILED, decrypt_error,
+     "the client's Finished message is wrong: something between it and lb changes bytes, or the client is "
+     "broken"},
+    {SOCKET_PEER_CLOSED_E, REASON_TLS_ABORTED, -1,
+     "the client left during the handshake: does it trust this listener's certificate?"},
+    {WOLFSSL_ERROR_ZERO_RETURN, REASON_TLS_ABORTED, -1,
+     "the client closed TLS during the handshake: does it trust this listener's certificate?"},
     {MEMORY_E, REASON_NO_MEMORY, internal_error, "out of memory"},
 };
 
@@ -163,56 +177,76 @@ static const struct meaning SERVER_ERRORS[] = {
     {MEMORY_E, REASON_NO_MEMORY, internal_error, "out of memory"},
 };
 
-static const char *alert_name(int code)
-{
-    static const struct {
-        int code;
-        const char *name;
-    } names[] = {
-        {10, "unexpected_message"},
-        {20, "bad_record_mac"},
-        {22, "record_overflow"},
-        {40, "handshake_failure"},
-        {42, "bad_certificate"},
-        {43, "unsupported_certificate"},
-        {44, "certificate_revoked"},
-        {45, "certificate_expired"},
-        {46, "certificate_unknown"},
-        {47, "illegal_parameter"},
-        {48, "unknown_ca"},
-        {49, "access_denied"},
-        {50, "decode_error"},
-        {51, "decrypt_error"},
-        {70, "protocol_version"},
-        {71, "insufficient_security"},
-        {80, "internal_error"},
-        {86, "inappropriate_fallback"},
-        {90, "user_canceled"},
-        {109, "missing_extension"},
-        {110, "unsupported_extension"},
-        {112, "unrecognized_name"},
-        {116, "certificate_required"},
-        {120, "no_application_protocol"},
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].code == code)
-            return names[i].name;
-    return "unknown";
-}
+#define NOT_TRUSTED                                                                                          \
+    "give the client the CA of this listener's certificate, or put the intermediates into its file"
 
-static const char *alert_hint(int code)
-{
-    if (code >= ALERT_BAD_CERTIFICATE && code <= ALERT_UNKNOWN_CA && code != illegal_parameter)
-        return ": it does not accept this listener's certificate";
-    return code == illegal_parameter ? ": does it share no group with this listener?" : "";
-}
+static const struct alert_meaning {
+    int code;
+    const char *name, *remedy;
+} ALERTS[] = {
+    {0, "close_notify", "it left"},
+    {10, "unexpected_message", "is it really speaking TLS?"},
+    {20, "bad_record_mac", "something between it and lb changes bytes"},
+    {22, "record_overflow", "something between it and lb changes bytes"},
+    {40, "handshake_failure", "it does not take the version, suite, group or certificate that was chosen"},
+    {42, "bad_certificate", "it does not accept this listener's certificate: see what the client says"},
+    {43, "unsupported_certificate",
+     "it cannot use this listener's certificate: try another kind of key, or one with serverAuth"},
+    {44, "certificate_revoked", "it takes this listener's certificate for revoked: replace it"},
+    {45, "certificate_expired",
+     "it takes this listener's certificate for expired: renew it, or set the client's clock"},
+    {46, "certificate_unknown",
+     "it does not accept this listener's certificate: is the name that it asks for in it?"},
+    {47, "illegal_parameter", "does it share no group with this listener?"},
+    {48, "unknown_ca", "it does not trust this listener's certificate: " NOT_TRUSTED},
+    {49, "access_denied", "it does not want to talk to this listener"},
+    {50, "decode_error", "it cannot read what lb sent: update it"},
+    {51, "decrypt_error", "it cannot verify what lb signed: does something between it and lb change bytes?"},
+    {70, "protocol_version", "it does not take the TLS version that was chosen: see tls-min and tls-max"},
+    {71, "insufficient_security", "it demands stronger ciphers or keys: see ciphers and groups"},
+    {80, "internal_error", "it failed by itself: see what the client says"},
+    {86, "inappropriate_fallback",
+     "it retries with an older version than it has: what made its first try fail?"},
+    {90, "user_canceled", "it gave up"},
+    {109, "missing_extension", "it misses an extension: update it"},
+    {110, "unsupported_extension", "it does not know an extension: update it"},
+    {112, "unrecognized_name", "it asks for another name"},
+    {113, "bad_certificate_status_response", "it does not accept the OCSP response"},
+    {116, "certificate_required", "it demands another certificate"},
+    {120, "no_application_protocol", "it shares no protocol with this listener: see alpn"},
+};
 
 static void explain_client_alert(int code, struct tls_failure *failure)
 {
     enum reason reason = code == 90 ? REASON_TLS_ABORTED : REASON_TLS_CLIENT_ALERT;
-    failure_set(failure, reason, -1, "the client sent alert %d (%s)%s", code, alert_name(code),
-                alert_hint(code));
+    struct alert_meaning meaning = {code, "unknown", "see what the client says"};
+    for (size_t i = 0; i < sizeof ALERTS / sizeof ALERTS[0]; i++)
+        if (ALERTS[i].code == code)
+            meaning = ALERTS[i];
+    failure_set(failure, reason, -1, "the client sent alert %d (%s): %s", code, meaning.name, meaning.remedy);
     failure->alert_received = code;
+}
+
+#define RENEGOTIATES                                                                                         \
+    "the client begins another handshake within the connection (renegotiation), which lb never allows: "     \
+    "switch it off there"
+
+/* After the handshake. */
+static const struct meaning RECORD_ERRORS[] = {
+    {DUPLICATE_MSG_E, REASON_TLS_FAILED, unexpected_message, RENEGOTIATES},
+    {OUT_OF_ORDER_E, REASON_TLS_FAILED, unexpected_message, RENEGOTIATES},
+    {VERIFY_MAC_ERROR, REASON_TLS_FAILED, bad_record_mac,
+     "a record was changed on its way: something between the client and lb changes bytes"},
+    {DECRYPT_ERROR, REASON_TLS_FAILED, bad_record_mac,
+     "a record was changed on its way: something between the client and lb changes bytes"},
+};
+
+static const char *alert_name(int code)
+{
+    for (size_t i = 0; i < sizeof ALERTS / sizeof ALERTS[0]; i++)
+        if (ALERTS[i].code == code)
+            return ALERTS[i].name;
+    return "unknown";
 }
 
 static const char *server_alert_hint(int code)
@@ -238,17 +272,23 @@ static void explain_server_alert(int code, struct tls_failure *failure)
 static const struct meaning *meaning_of(const struct tls_session *session, int error)
 {
     if (session->done)
-        return NULL;
+        return session->peer ? NULL : FIND(RECORD_ERRORS, error);
     return session->peer ? FIND(SERVER_ERRORS, error) : FIND(HANDSHAKE_ERRORS, error);
 }
 
-static void explain_error(const struct tls_session *session, int error, struct tls_failure *failure)
+/* `alert`: what the library has sent, -1 if nothing. */
+static void explain_error(const struct tls_session *session, int error, int alert,
+                          struct tls_failure *failure)
 {
     char words[LIBRARY_TEXT_MAX];
     bool done = session->done;
     const struct meaning *meaning = meaning_of(session, error);
     if (meaning)
         failure_set(failure, meaning->reason, meaning->alert, "%s", meaning->text);
+    else if (!done && alert == bad_certificate)
+        failure_set(failure, REASON_CERTIFICATE_MALFORMED, alert,
+                    "a certificate of the %s cannot be read: %s", session->peer ? "server" : "client",
+                    library_error(error, words));
     else
         failure_set(failure, REASON_TLS_FAILED, done ? unexpected_message : ALERT_HANDSHAKE_FAILURE, "%s: %s",
                     done ? "a record failed" : "the TLS handshake failed", library_error(error, words));
@@ -269,9 +309,10 @@ void failure_from_library(struct tls_session *session, int error)
         session_refuse(session, &failure);
         return;
     }
-    explain_error(session, error, &failure);
-    if (history.last_tx.level == alert_fatal) {
-        failure.alert_sent = history.last_tx.code;
+    int alert = history.last_tx.level == alert_fatal ? history.last_tx.code : -1;
+    explain_error(session, error, alert, &failure);
+    if (alert >= 0) {
+        failure.alert_sent = alert;
         session_refuse(session, &failure);
     } else {
         session_refuse_now(session, &failure);

@@ -12,8 +12,12 @@ enum {
     EXTENSION_GROUPS = 10,
     EXTENSION_SIGNATURES = 13,
     EXTENSION_ALPN = 16,
+    EXTENSION_EXTENDED_MASTER = 23,
+    EXTENSION_TICKET = 35,
     EXTENSION_PSK = 41,
     EXTENSION_VERSIONS = 43,
+    EXTENSION_PSK_MODES = 45,
+    PSK_WITH_KEY_EXCHANGE = 1,
     LABEL_MAX = 63,
     NAME_MAX_LEN = 253,
 };
@@ -86,14 +90,15 @@ static bool label_ends_well(const char *name, size_t start, size_t end)
     return end > start && end - start <= LABEL_MAX && name[start] != '-' && name[end - 1] != '-';
 }
 
-/* Resolvers read a name whose last label is a number as an address. */
+/* Resolvers read a name whose last label is a number, decimal or hexadecimal, as an address. */
 static bool last_label_is_number(const char *name, size_t len)
 {
     size_t start = len;
     while (start > 0 && name[start - 1] != '.')
         start--;
-    for (size_t i = start; i < len; i++)
-        if (!isdigit((unsigned char)name[i]))
+    bool hexadecimal = len - start >= 2 && name[start] == '0' && name[start + 1] == 'x';
+    for (size_t i = hexadecimal ? start + 2 : start; i < len; i++)
+        if (!(hexadecimal ? isxdigit((unsigned char)name[i]) : isdigit((unsigned char)name[i])))
             return false;
     return true;
 }
@@ -128,7 +133,8 @@ static const char *read_server_name(struct reader body, struct hello *out)
         return "the server_name extension is malformed";
     if (type != 0 || list.left != 0)
         return "the server_name extension holds something else than one host name";
-    if (looks_like_address(rest(name)))
+    out->names_address = looks_like_address(rest(name));
+    if (out->names_address)
         return NULL;
     if (!hello_normalize_name(rest(name), out->name)) {
         out->name[0] = '\0';
@@ -143,6 +149,7 @@ static const char *read_versions(struct reader body, struct hello *out)
     size_t version;
     if (!take_vector(&body, 1, &list) || body.left != 0 || list.left == 0 || list.left % 2 != 0)
         return "the supported_versions extension is malformed";
+    out->versions = rest(list);
     out->version_max = 0;
     out->version_min = 0xffff;
     while (take(&list, 2, &version)) {
@@ -160,6 +167,7 @@ static const char *read_signatures(struct reader body, struct hello *out)
     size_t scheme;
     if (!take_vector(&body, 2, &list) || body.left != 0 || list.left == 0 || list.left % 2 != 0)
         return "the signature_algorithms extension is malformed";
+    out->signatures = rest(list);
     out->offers_ecdsa = out->offers_rsa = out->offers_edwards = false;
     while (take(&list, 2, &scheme)) {
         out->offers_ecdsa |= scheme == 0x0403 || scheme == 0x0503 || scheme == 0x0603;
@@ -192,6 +200,17 @@ static const char *read_groups(struct reader body, struct hello *out)
     return NULL;
 }
 
+static const char *read_psk_modes(struct reader body, struct hello *out)
+{
+    struct reader list;
+    size_t mode;
+    if (!take_vector(&body, 1, &list) || body.left != 0 || list.left == 0)
+        return "the psk_key_exchange_modes extension is malformed";
+    while (take(&list, 1, &mode))
+        out->psk_fresh_keys |= mode == PSK_WITH_KEY_EXCHANGE;
+    return NULL;
+}
+
 static const char *read_extension(size_t type, struct reader body, struct hello *out)
 {
     switch (type) {
@@ -200,7 +219,10 @@ static const char *read_extension(size_t type, struct reader body, struct hello 
     case EXTENSION_SIGNATURES: return read_signatures(body, out);
     case EXTENSION_ALPN: return read_alpn(body, out);
     case EXTENSION_GROUPS: return read_groups(body, out);
+    case EXTENSION_EXTENDED_MASTER: out->extended_master = true; return NULL;
+    case EXTENSION_TICKET: out->ticket_len = body.left; return NULL;
     case EXTENSION_PSK: out->offers_psk = true; return NULL;
+    case EXTENSION_PSK_MODES: return read_psk_modes(body, out);
     default: return NULL;
     }
 }
@@ -243,7 +265,7 @@ static void narrow_by_suites(struct reader suites, struct hello *out)
 
 static const char *read_body(struct reader in, struct hello *out)
 {
-    struct reader random, session, suites, compression, extensions;
+    struct reader random, session, suites, compression, extensions, whole = in;
     size_t version;
     if (!take(&in, 2, &version) || !take_run(&in, 32, &random) || !take_vector(&in, 1, &session) ||
         !take_vector(&in, 2, &suites) || !take_vector(&in, 1, &compression))
@@ -252,6 +274,8 @@ static const char *read_body(struct reader in, struct hello *out)
         return "the ClientHello names no TLS version";
     if (session.left > 32 || suites.left < 2 || suites.left % 2 != 0 || compression.left == 0)
         return "a length in the ClientHello is wrong";
+    out->suites = rest(suites);
+    out->fixed = slice_make(whole.at, (size_t)(in.at - whole.at));
     out->legacy_version = out->version_max = (uint16_t)(version > 0x0303 ? 0x0303 : version);
     out->version_min = 0x0300; /* of what comes before TLS 1.3, all below the highest is offered */
     out->offers_ecdsa = out->offers_rsa = true;
@@ -280,16 +304,16 @@ static const char *explain_other(struct slice wire)
 {
     const uint8_t *bytes = (const uint8_t *)wire.data;
     if (starts_with(wire, "PROXY ") || starts_with(wire, "\r\n\r\n"))
-        return "this looks like a PROXY protocol header, which this listener does not expect";
+        return "this looks like a PROXY protocol header, which this listener does not expect from there";
     if (starts_with(wire, "SSH-"))
-        return "this looks like SSH on a TLS port";
+        return "this looks like SSH on a TLS port: connect to another one";
     if (bytes[0] >= 'A' && bytes[0] <= 'Z')
-        return "this looks like plain HTTP on a TLS port";
+        return "this looks like plain HTTP on a TLS port: have the client use https://";
     if (bytes[0] & 0x80)
-        return "this looks like an SSLv2 hello: the client is too old";
+        return "this looks like an SSLv2 hello: update the client";
     if (bytes[0] == 21)
-        return "the client sent an alert in place of a ClientHello";
-    return "this is no TLS record";
+        return "the client sent an alert in place of a ClientHello: see what the client says";
+    return "this is no TLS record: does the client speak another protocol?";
 }
 
 struct progress {
@@ -402,4 +426,41 @@ enum hello_result hello_read(struct slice wire, char *flat, struct hello *out, s
                           progress.need - HANDSHAKE_HEADER};
     const char *why = read_body(body, out);
     return why ? refuse(out, why) : HELLO_COMPLETE;
+}
+
+size_t hello_compact(char *wire, size_t len)
+{
+    size_t body = 0, at = 0;
+    while (len - at >= RECORD_HEADER) {
+        const uint8_t *bytes = (const uint8_t *)wire + at;
+        size_t more = (size_t)bytes[3] << 8 | bytes[4];
+        if (len - at - RECORD_HEADER < more)
+            break;
+        memmove(wire + RECORD_HEADER + body, wire + at + RECORD_HEADER, more);
+        body += more;
+        at += RECORD_HEADER + more;
+    }
+    if (body == 0)
+        return len;
+    wire[3] = (char)(body >> 8);
+    wire[4] = (char)body;
+    memmove(wire + RECORD_HEADER + body, wire + at, len - at);
+    return RECORD_HEADER + body + (len - at);
+}
+
+const char *hello_repeats(const struct hello *first, const struct hello *again)
+{
+    if (strcmp(first->name, again->name) != 0 || first->names_address != again->names_address)
+        return "it has another name (SNI) than the first";
+    if (!slice_equal(first->alpn, again->alpn))
+        return "it has other protocols (ALPN) than the first";
+    if (!slice_equal(first->versions, again->versions))
+        return "it has other versions than the first";
+    if (!slice_equal(first->groups, again->groups))
+        return "it has other groups than the first";
+    if (!slice_equal(first->signatures, again->signatures))
+        return "it has other signature schemes than the first";
+    if (!slice_equal(first->fixed, again->fixed))
+        return "it has other cipher suites, or another random or session id, than the first";
+    return NULL;
 }

@@ -125,6 +125,21 @@ static bool judge_dates(const struct path *path, int64_t now, struct tls_failure
     return true;
 }
 
+/* RFC 5280, section 4.1.2.2. Anchors, which nobody revokes here, may have any number. */
+static bool judge_serials(const struct path *path, struct tls_failure *failure)
+{
+    char subject[BRIEF_MAX];
+    for (size_t i = 0; i + 1 < path->count; i++) {
+        if (certificate_serial_valid(path->list[i]))
+            continue;
+        failure_set(failure, REASON_CERTIFICATE_MALFORMED, ALERT_BAD_CERTIFICATE,
+                    "the serial number of %s is not above 0, or longer than 20 bytes",
+                    brief_name(path->list[i]->subject, subject));
+        return false;
+    }
+    return true;
+}
+
 /* The anchor is trusted by configuration, whatever signed it. */
 static bool judge_strength(const struct path *path, struct tls_failure *failure)
 {
@@ -293,7 +308,8 @@ bool path_judge(struct trust *trust, const struct path *path, size_t sent, int64
                 struct tls_failure *failure)
 {
     return judge_end(trust, path, sent, failure) && judge_depth(trust, path, failure) &&
-           judge_issuers(path, failure) && judge_dates(path, now, failure) && judge_strength(path, failure) &&
-           judge_purpose(trust->role, path, failure) && judge_names(path, failure) &&
-           judge_policies(path, failure) && judge_crls(trust, path, now, failure);
+           judge_issuers(path, failure) && judge_serials(path, failure) && judge_dates(path, now, failure) &&
+           judge_strength(path, failure) && judge_purpose(trust->role, path, failure) &&
+           judge_names(path, failure) && judge_policies(path, failure) &&
+           judge_crls(trust, path, now, failure);
 }

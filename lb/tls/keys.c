@@ -2,13 +2,16 @@
 
 #include "lb/tls/der.h"
 
+#define OID_RSA     SLICE_LITERAL("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")
+#define OID_RSA_PSS SLICE_LITERAL("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")
+
 static const struct {
     struct slice oid;
     enum key_kind kind;
     uint32_t bits;
 } KEYS[] = {
-    {SLICE_LITERAL("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"), KEY_RSA, 0},
-    {SLICE_LITERAL("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"), KEY_RSA_PSS, 0},
+    {OID_RSA, KEY_RSA, 0},
+    {OID_RSA_PSS, KEY_RSA_PSS, 0},
     {SLICE_LITERAL("\x2a\x86\x48\xce\x3d\x02\x01"), KEY_EC, 0},
     {SLICE_LITERAL("\x2b\x65\x70"), KEY_ED25519, 256},
     {SLICE_LITERAL("\x2b\x65\x71"), KEY_ED448, 456},
@@ -28,8 +31,6 @@ static const struct {
     {SLICE_LITERAL("\x2b\x24\x03\x03\x02\x08\x01\x01\x0b"), 384},
     {SLICE_LITERAL("\x2b\x24\x03\x03\x02\x08\x01\x01\x0d"), 512},
 };
-
-#define OID_RSA_PSS SLICE_LITERAL("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")
 
 static const char SHA1_TEXT[] = "it is signed with SHA-1";
 static const char MD5_TEXT[] = "it is signed with MD5";
@@ -57,11 +58,17 @@ static const struct slice STRONG_HASHES[] = {
     SLICE_LITERAL("\x60\x86\x48\x01\x65\x03\x04\x02\x0a"),
 };
 
+static bool read_rsa(struct slice key, struct slice *modulus, struct slice *exponent)
+{
+    struct slice bytes, body;
+    return der_bits(key, &bytes) && der_only(bytes, DER_SEQUENCE, &body) &&
+           der_take(&body, DER_INTEGER, modulus) && der_only(body, DER_INTEGER, exponent);
+}
+
 static bool modulus_bits(struct slice key, uint32_t *bits)
 {
-    struct slice bytes, body, modulus;
-    if (!der_bits(key, &bytes) || !der_only(bytes, DER_SEQUENCE, &body) ||
-        !der_take(&body, DER_INTEGER, &modulus))
+    struct slice modulus, exponent;
+    if (!read_rsa(key, &modulus, &exponent))
         return false;
     while (modulus.len > 0 && modulus.data[0] == 0)
         modulus = slice_make(modulus.data + 1, modulus.len - 1);
@@ -85,9 +92,10 @@ static uint32_t curve_bits(struct slice parameters)
 
 bool key_read(struct slice spki, struct key_facts *out)
 {
-    struct slice body, algorithm, key;
+    struct slice body, algorithm, key, bytes;
     if (!der_only(spki, DER_SEQUENCE, &body) || !der_take(&body, DER_SEQUENCE, &algorithm) ||
-        !der_take(&algorithm, DER_OID, &out->oid) || !der_only(body, DER_BIT_STRING, &key))
+        !der_take(&algorithm, DER_OID, &out->oid) || !der_only(body, DER_BIT_STRING, &key) ||
+        !der_bits(key, &bytes))
         return false;
     out->kind = KEY_OTHER;
     out->bits = 0;
@@ -101,6 +109,25 @@ bool key_read(struct slice spki, struct key_facts *out)
     if (out->kind == KEY_EC)
         out->bits = curve_bits(algorithm);
     return true;
+}
+
+static bool is_odd(struct slice number)
+{
+    return number.data[number.len - 1] & 1;
+}
+
+/* With an exponent of 1 every number is its own signature. */
+const char *rsa_key_problem(struct slice spki)
+{
+    struct slice body, algorithm, oid, key, modulus, exponent;
+    if (!der_only(spki, DER_SEQUENCE, &body) || !der_take(&body, DER_SEQUENCE, &algorithm) ||
+        !der_take(&algorithm, DER_OID, &oid) || !der_only(body, DER_BIT_STRING, &key) ||
+        !read_rsa(key, &modulus, &exponent) || !der_is_natural(modulus) || !der_is_natural(exponent) ||
+        (slice_equal(oid, OID_RSA) && !slice_equal(algorithm, SLICE_LITERAL("\x05\x00"))))
+        return "its RSA key is malformed";
+    if (!is_odd(modulus) || !is_odd(exponent) || slice_equal(exponent, SLICE_LITERAL("\x01")))
+        return "its RSA key can prove nothing: the modulus is even, or the exponent is even or 1";
+    return NULL;
 }
 
 const char *key_name(enum key_kind kind)

@@ -18,6 +18,9 @@ struct key_facts {
 /* `spki` is the whole SubjectPublicKeyInfo. False: malformed. */
 bool key_read(struct slice spki, struct key_facts *out);
 
+/* NULL, or what is wrong with the numbers of an RSA key (RFC 8017, section 3.1); constant text. */
+const char *rsa_key_problem(struct slice spki);
+
 /* "RSA", "RSA-PSS", "EC", "ED25519", "ED448"; NULL for others. */
 const char *key_name(enum key_kind kind);
 

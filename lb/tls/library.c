@@ -64,6 +64,15 @@ void library_alert(WOLFSSL *ssl, int code)
     SendAlert(ssl, alert_fatal, code);
 }
 
+/* Beside the library where docker/install-deps has built it, missing where another build is used. */
+extern int lb_wolfssl_set_signatures(WOLFSSL_CTX *ctx, const unsigned char *schemes, unsigned len)
+    __attribute__((weak));
+
+bool library_set_signatures(WOLFSSL_CTX *ctx, const unsigned char *schemes, size_t len)
+{
+    return lb_wolfssl_set_signatures && lb_wolfssl_set_signatures(ctx, schemes, (unsigned)len) == 0;
+}
+
 const char *library_error(int code, char out[LIBRARY_TEXT_MAX])
 {
     return wolfSSL_ERR_error_string((unsigned long)(long)code, out);

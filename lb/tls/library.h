@@ -2,6 +2,8 @@
 #ifndef LB_TLS_LIBRARY_H
 #define LB_TLS_LIBRARY_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <wolfssl/options.h>
 
 #include <wolfssl/error-ssl.h>
@@ -10,6 +12,10 @@
 
 /* A fatal alert with a code of our own. */
 void library_alert(WOLFSSL *ssl, int code);
+
+/* Which signature schemes the context signs with and asks its clients for, two bytes each; after the cipher
+ * suites were set. False: the library was built without docker/wolfssl-signatures.c. */
+bool library_set_signatures(WOLFSSL_CTX *ctx, const unsigned char *schemes, size_t len);
 
 /* wolfSSL's words for one of its error codes. */
 #define LIBRARY_TEXT_MAX 96

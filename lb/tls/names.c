@@ -2,6 +2,11 @@
 
 #include "lb/tls/der.h"
 
+enum {
+    LINE_SEPARATOR = 0x2028,
+    PARAGRAPH_SEPARATOR = 0x2029
+}; /* of Unicode: they end a line, as controls do */
+
 /* Short names as in RFC 4514 section 3, RFC 4519 and, for the others, as OpenSSL writes them. */
 static const struct {
     struct slice oid;
@@ -178,7 +183,8 @@ static const char *value_problem(const struct name_attribute *attribute)
         uint32_t code;
         if (!next_character(attribute->tag, attribute->value, &at, &code))
             return "a value in a name is not encoded as its type says";
-        if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+        if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == LINE_SEPARATOR ||
+            code == PARAGRAPH_SEPARATOR)
             return "a name holds a control character";
     }
     return NULL;

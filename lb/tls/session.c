@@ -1,11 +1,13 @@
 #include "lb/tls/session.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "lb/tls/alpn.h"
 #include "lb/tls/client_parts.h"
 #include "lb/tls/failure.h"
 #include "lb/tls/precheck.h"
+#include "lb/tls/retry.h"
 #include "lb/tls/session_parts.h"
 
 enum {
@@ -73,6 +75,8 @@ void tls_session_free(struct tls_session *session)
         return;
     session->muted = true;
     wolfSSL_free(session->ssl);
+    retry_free(session->retry);
+    resume_end(session);
     free(session->captured);
     free(session->failure);
     if (session->peer && !session->done)
@@ -151,9 +155,14 @@ static void keep_early(struct tls_session *session)
 static enum tls_result finish_handshake(struct tls_session *session)
 {
     struct tls_failure failure;
+    bool settled = session->peer || resume_settle(session);
+    resume_end(session);
     if (session->peer)
         peer_take_up(session);
-    if (!is_authenticated(session))
+    if (!settled)
+        failure_set(&failure, REASON_TLS_FAILED, ALERT_HANDSHAKE_FAILURE,
+                    "the handshake resumed a session that was not admitted");
+    else if (!is_authenticated(session))
         failure_set(&failure, REASON_CERTIFICATE_MISSING, ALERT_HANDSHAKE_FAILURE,
                     "the handshake ended without a verified certificate of the %s",
                     session->peer ? "server" : "client");
@@ -162,6 +171,7 @@ static enum tls_result finish_handshake(struct tls_session *session)
         keep_early(session);
         return TLS_OK;
     }
+    session->verified = session->verified && settled;
     session_refuse_now(session, &failure);
     return TLS_FAILED;
 }
@@ -177,19 +187,41 @@ static bool hello_is_acceptable(struct tls_session *session, struct slice in)
     session->started = true;
     if (hello_read(in, flat, &hello, &record) != HELLO_COMPLETE)
         return true;
+    resume_begin(session, &hello);
     if (precheck_hello(session->context, &hello, &failure))
         return alpn_choose(session->ssl, session->context->alpn, hello.alpn);
     session_refuse_now(session, &failure);
     return false;
 }
 
-enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
+static enum tls_result refuse_with(struct tls_session *session, const struct tls_failure *failure)
 {
-    if (session->broken || (!session->started && !hello_is_acceptable(session, in)))
-        return TLS_FAILED;
-    if (session->done)
-        return TLS_OK;
-    session->in = in;
+    session_refuse_now(session, failure);
+    session->in = (struct slice){"", 0};
+    return TLS_FAILED;
+}
+
+/* wolfSSL waits for more. After a HelloRetryRequest that is a hello, of which it must not see a byte before
+ * it has been compared with the first one: `hello`, in one piece. */
+static enum tls_result wait_for_more(struct tls_session *session, struct slice hello, size_t flight_at)
+{
+    struct tls_failure failure;
+    const struct tls_scratch *scratch = session->scratch;
+    if (session->peer || !retry_is_asked(slice_make(scratch->out + flight_at, scratch->out_len - flight_at)))
+        return TLS_WANT;
+    session->retry = retry_new(hello);
+    if (session->retry)
+        return TLS_WANT;
+    failure = failure_no_memory;
+    return refuse_with(session, &failure);
+}
+
+/* Drives wolfSSL with what is in session->in. `hello`: what it has been given since the connection began. */
+static enum tls_result go_on(struct tls_session *session, struct slice hello)
+{
+    size_t flight_at = session->scratch->out_len;
+    if (!session->peer)
+        resume_arm(session);
     int result = session->peer ? wolfSSL_connect(session->ssl) : wolfSSL_accept(session->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(session->ssl, result);
     forget_intermediates(session);
@@ -197,7 +229,65 @@ enum tls_result tls_session_handshake(struct tls_session *session, struct slice 
         return fail(session, error);
     if (result == WOLFSSL_SUCCESS)
         return finish_handshake(session);
-    return error == WOLFSSL_ERROR_WANT_READ ? TLS_WANT : fail(session, error);
+    return error == WOLFSSL_ERROR_WANT_READ ? wait_for_more(session, hello, flight_at) : fail(session, error);
+}
+
+static enum tls_result go_on_with_second_hello(struct tls_session *session, struct slice in)
+{
+    struct tls_failure failure;
+    enum retry_result came = retry_add(session->retry, in, &session->in, &failure);
+    if (came == RETRY_PARTIAL)
+        return TLS_WANT;
+    if (came == RETRY_REFUSED)
+        return refuse_with(session, &failure);
+    struct retry *retry = session->retry;
+    session->retry = NULL;
+    enum tls_result result = go_on(session, (struct slice){"", 0});
+    session->in = (struct slice){"", 0};
+    retry_free(retry);
+    if (result == TLS_WANT && came == RETRY_ALERT) {
+        failure_set(&failure, REASON_TLS_FAILED, unexpected_message,
+                    "the client sent a warning in place of its second hello");
+        result = refuse_with(session, &failure);
+    }
+    return result;
+}
+
+static enum tls_result begin(struct tls_session *session, struct slice in)
+{
+    if (!hello_is_acceptable(session, in))
+        return TLS_FAILED;
+    flight_begin(&session->flight, in);
+    session->in = in;
+    return go_on(session, in);
+}
+
+static enum tls_result refuse_flight(struct tls_session *session)
+{
+    struct tls_failure failure;
+    failure_set(
+        &failure, REASON_TLS_FAILED, record_overflow, "%s",
+        session->context->mode == TLS_ONE_WAY
+            ? "the client sends more than 4 KB within a handshake without certificates: is it a TLS client?"
+            : "the client sends more than 32 KB within its handshake: have it send fewer certificates");
+    return refuse_with(session, &failure);
+}
+
+enum tls_result tls_session_handshake(struct tls_session *session, struct slice in)
+{
+    if (session->broken)
+        return TLS_FAILED;
+    if (session->done)
+        return TLS_OK;
+    if (!session->started)
+        return begin(session, in);
+    if (session->retry)
+        return go_on_with_second_hello(session, in);
+    session->in = in;
+    enum tls_result result = go_on(session, (struct slice){"", 0});
+    if (result == TLS_WANT && !session->peer && !flight_fits(&session->flight, in, session->context->mode))
+        return refuse_flight(session);
+    return result;
 }
 
 /* ---- data ---- */
@@ -295,11 +385,6 @@ const char *tls_session_version(const struct tls_session *session)
     return wolfSSL_get_version(session->ssl);
 }
 
-static bool is_tls13(const struct tls_session *session)
-{
-    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
-}
-
 static const char *or_empty(const char *text)
 {
     return text ? text : "";
@@ -310,10 +395,16 @@ const char *tls_session_cipher(const struct tls_session *session)
     return or_empty(wolfSSL_get_cipher(session->ssl));
 }
 
+bool tls_session_is_tls13(const struct tls_session *session)
+{
+    return strcmp(tls_session_version(session), "TLSv1.3") == 0;
+}
+
 /* The two differ in TLS 1.2 only, where wolfSSL's own names are OpenSSL's. */
 const char *tls_session_suite(const struct tls_session *session)
 {
-    return is_tls13(session) ? tls_session_cipher(session) : or_empty(wolfSSL_get_cipher_name(session->ssl));
+    return tls_session_is_tls13(session) ? tls_session_cipher(session)
+                                         : or_empty(wolfSSL_get_cipher_name(session->ssl));
 }
 
 const struct tls_own *tls_session_own(const struct tls_session *session)
@@ -323,13 +414,22 @@ const struct tls_own *tls_session_own(const struct tls_session *session)
 
 const char *tls_session_scheme(const struct tls_session *session)
 {
-    bool told = is_tls13(session) && !tls_session_resumed(session);
+    bool told = tls_session_is_tls13(session) && !tls_session_resumed(session);
     return told ? session->context->own.scheme : "";
 }
 
 const char *tls_session_group(const struct tls_session *session)
 {
     return or_empty(wolfSSL_get_curve_name(session->ssl));
+}
+
+size_t tls_session_group_index(const struct tls_session *session)
+{
+    const char *name = tls_session_group(session), *const *names = tls_group_names();
+    for (size_t i = 0; i < TLS_GROUP_COUNT; i++)
+        if (strcasecmp(names[i], name) == 0)
+            return i;
+    return TLS_GROUP_COUNT;
 }
 
 struct slice tls_session_alpn(const struct tls_session *session)
@@ -343,7 +443,12 @@ struct slice tls_session_alpn(const struct tls_session *session)
 
 bool tls_session_resumed(const struct tls_session *session)
 {
-    return wolfSSL_session_reused(session->ssl) == 1;
+    return (session->done || session->peer) && wolfSSL_session_reused(session->ssl) == 1;
+}
+
+enum tls_refusal tls_session_refusal(const struct tls_session *session)
+{
+    return session->refusal;
 }
 
 const struct certificate *tls_session_chain(const struct tls_session *session, size_t *count)

@@ -75,11 +75,26 @@ const char *tls_session_version(const struct tls_session *session); /* "TLSv1.3"
 const char *tls_session_cipher(const struct tls_session *session);  /* IANA name, "TLS_AES_128_GCM_SHA256" */
 const char *tls_session_suite(const struct tls_session *session);   /* OpenSSL's name for the cipher */
 const char *tls_session_group(const struct tls_session *session);   /* "X25519MLKEM768" */
+/* Of the group in tls_group_names; TLS_GROUP_COUNT: another, or none (some resumptions). */
+size_t tls_session_group_index(const struct tls_session *session);
+bool tls_session_is_tls13(const struct tls_session *session);
 const struct tls_own *tls_session_own(const struct tls_session *session); /* what lb has shown */
 /* How lb has signed this handshake: see struct tls_own; "" if that is not known, or nothing was signed. */
 const char *tls_session_scheme(const struct tls_session *session);
 struct slice tls_session_alpn(const struct tls_session *session); /* empty: none negotiated */
 bool tls_session_resumed(const struct tls_session *session);
+
+/* Why a session that the client offered was not resumed; the last reason, if it offered several. */
+enum tls_refusal {
+    TLS_REFUSED_NONE,
+    TLS_REFUSED_KEY,         /* sealed with a key that is not known here, or not any more */
+    TLS_REFUSED_BOND,        /* made for another listener, policy, name or version; or damaged */
+    TLS_REFUSED_AGE,         /* session-lifetime has passed since the first handshake */
+    TLS_REFUSED_LOST,        /* what it refers to is not kept (any more) */
+    TLS_REFUSED_CERTIFICATE, /* would not be let in today */
+    TLS_REFUSAL_COUNT
+};
+enum tls_refusal tls_session_refusal(const struct tls_session *session);
 
 /* The verified chain, leaf first, the anchor of client-ca last. count == 0: the client proved no certificate.
  * During and after a failed handshake: what the client had sent, for the log only (tls_session_offered). */

@@ -2,14 +2,10 @@
 #ifndef LB_TLS_SESSION_PARTS_H
 #define LB_TLS_SESSION_PARTS_H
 
+#include "lb/tls/captured.h"
 #include "lb/tls/context_parts.h"
+#include "lb/tls/flight.h"
 #include "lb/tls/session.h"
-
-/* Certificates with their DER behind them, in one piece of memory; an anchor's DER is the context's. */
-struct captured {
-    size_t count;
-    struct certificate list[];
-};
 
 struct tls_session {
     WOLFSSL *ssl;
@@ -17,8 +13,12 @@ struct tls_session {
     struct tls_scratch *scratch;
     struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
     struct captured *captured;
-    struct tls_failure *failure; /* only while memory lasts: see session_failure_of */
-    struct tls_peer *peer;       /* the server that this is a session to; held; NULL: with a client */
+    struct resumption *resumption; /* NULL: none is possible, or the handshake is over */
+    enum tls_refusal refusal;      /* why a session that was offered did not count */
+    struct tls_failure *failure;   /* only while memory lasts: see session_failure_of */
+    struct retry *retry;           /* a HelloRetryRequest is out: the second hello comes; else NULL */
+    struct flight flight;          /* what the client sent after its hello */
+    struct tls_peer *peer;         /* the server that this is a session to; held; NULL: with a client */
     const struct tls_protocols *protocols; /* with `peer` only */
     int64_t good_until;                    /* unix seconds: how long what was verified may be relied on */
     bool ticket_came, heard;               /* with `peer`: one to keep; something of what it has to say */

@@ -53,9 +53,14 @@ struct tls_settings {
     unsigned verify_depth;     /* intermediates allowed between leaf and anchor */
     uint64_t expiry_warning_s; /* our own certificates that expire sooner are warned of at load */
     char *ciphers;             /* names separated by ':'; NULL: the default list */
-    char *groups; /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
-                     them may still get its own first choice, which is wolfSSL's doing */
-    char *alpn;   /* names separated by ',' in order of preference; NULL: none */
+    char *groups;     /* names separated by ':'; NULL: the default list. A TLS 1.2 client that offers one of
+                         them may still get its own first choice, which is wolfSSL's doing */
+    char *signatures; /* names of signature schemes separated by ':'; NULL: all */
+    char *alpn;       /* names separated by ',' in order of preference; NULL: none */
+    uint64_t session_lifetime_ms; /* from a client's first handshake, rounded up to seconds; 0: nothing is
+                                     resumed */
+    bool session_tickets;         /* no: only TLS 1.2 clients resume, by session id */
+    struct tls_file ticket_keys;  /* as lb/tls/ticket_keys.h says; optional */
 };
 
 /* Would both verify every client alike? By content: a file that was read again unchanged is the same. */

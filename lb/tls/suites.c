@@ -17,16 +17,17 @@ enum { NAME_MAX_BYTES = 64 };
 static const struct suite {
     const char *iana, *library;
     enum tls_version version;
+    uint16_t number;
 } SUITES[] = {
-    {"TLS_AES_128_GCM_SHA256", "TLS13-AES128-GCM-SHA256", TLS_1_3},
-    {"TLS_AES_256_GCM_SHA384", "TLS13-AES256-GCM-SHA384", TLS_1_3},
-    {"TLS_CHACHA20_POLY1305_SHA256", "TLS13-CHACHA20-POLY1305-SHA256", TLS_1_3},
-    {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256", TLS_1_2},
-    {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", TLS_1_2},
-    {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384", TLS_1_2},
-    {"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384", TLS_1_2},
-    {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305", TLS_1_2},
-    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305", TLS_1_2},
+    {"TLS_AES_128_GCM_SHA256", "TLS13-AES128-GCM-SHA256", TLS_1_3, 0x1301},
+    {"TLS_AES_256_GCM_SHA384", "TLS13-AES256-GCM-SHA384", TLS_1_3, 0x1302},
+    {"TLS_CHACHA20_POLY1305_SHA256", "TLS13-CHACHA20-POLY1305-SHA256", TLS_1_3, 0x1303},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256", TLS_1_2, 0xc02b},
+    {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", TLS_1_2, 0xc02f},
+    {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384", TLS_1_2, 0xc02c},
+    {"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384", TLS_1_2, 0xc030},
+    {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305", TLS_1_2, 0xcca9},
+    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305", TLS_1_2, 0xcca8},
 };
 
 enum { SUITE_COUNT = sizeof SUITES / sizeof SUITES[0] };
@@ -45,6 +46,8 @@ static const struct {
 };
 
 enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };
+
+_Static_assert((int)GROUP_COUNT == TLS_GROUP_COUNT, "each group has its name");
 
 static const char DEFAULT_GROUPS[] = "X25519MLKEM768:X25519:SECP256R1:SECP384R1";
 
@@ -80,6 +83,7 @@ const char *const *tls_group_names(void)
         "X25519MLKEM768",     "X25519", "SECP256R1", "SECP384R1", "SECP521R1", "SecP256r1MLKEM768",
         "SecP384r1MLKEM1024", NULL,
     };
+    _Static_assert(sizeof names / sizeof names[0] == TLS_GROUP_COUNT + 1, "as many as the header says");
     return names;
 }
 
@@ -184,7 +188,35 @@ bool suites_read(const struct tls_settings *settings, struct place place, struct
     return !list.truncated;
 }
 
+size_t suites_numbers(const char *list, uint16_t out[SUITES_MAX])
+{
+    char name[NAME_MAX_BYTES];
+    size_t count = 0;
+    while (count < SUITES_MAX && next_name(&list, name)) {
+        const struct suite *suite = find_suite(name);
+        if (suite)
+            out[count++] = suite->number;
+    }
+    return count;
+}
+
+const char *suite_name(unsigned number)
+{
+    for (size_t i = 0; i < SUITE_COUNT; i++)
+        if (SUITES[i].number == number)
+            return SUITES[i].iana;
+    return NULL;
+}
+
 /* ---- groups ---- */
+
+const char *group_name(unsigned number)
+{
+    for (size_t i = 0; i < GROUP_COUNT; i++)
+        if (GROUPS[i].number == (int)number)
+            return GROUPS[i].name;
+    return NULL;
+}
 
 static int find_group(const char *name)
 {

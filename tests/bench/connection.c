@@ -23,9 +23,18 @@ static void write_text(struct request *request, enum speech speech)
                          request->path, request->authority, speech == SPEECH_RAW ? "" : more);
 }
 
+static void name_of(const struct target *target, size_t index, char *name, size_t room)
+{
+    if (target->names > 0) {
+        snprintf(name, room, "n%zu.%s", index, target->server_name);
+    } else {
+        snprintf(name, room, "%s", target->server_name);
+    }
+}
+
 bool target_ask_for(struct target *target, uint64_t size, size_t hosts, size_t paths)
 {
-    size_t count = hosts > 0 && paths > 0 ? hosts * paths : 1;
+    size_t count = hosts > 0 && paths > 0 ? hosts * paths : target->names > 0 ? target->names : 1;
     struct request *requests = calloc(count, sizeof *requests);
     if (requests == NULL) {
         return false;
@@ -37,7 +46,7 @@ bool target_ask_for(struct target *target, uint64_t size, size_t hosts, size_t p
                      target->server_name);
             snprintf(request->path, sizeof request->path, "/p%zu/%" PRIu64, i / hosts, size);
         } else {
-            snprintf(request->authority, sizeof request->authority, "%s", target->server_name);
+            name_of(target, i, request->authority, sizeof request->authority);
             snprintf(request->path, sizeof request->path, "/%" PRIu64, size);
         }
         write_text(request, target->speech);
@@ -52,8 +61,11 @@ bool target_ask_for(struct target *target, uint64_t size, size_t hosts, size_t p
 }
 
 /* In no order that an index could profit from. */
-static const struct request *next_request(struct target *target)
+static const struct request *next_request(struct target *target, const struct connection *c)
 {
+    if (target->names > 0) {
+        return &target->requests[c->name];
+    }
     target->request_next = (target->request_next + ROUTE_STRIDE) % target->request_count;
     return &target->requests[target->request_next];
 }
@@ -77,10 +89,32 @@ void connection_fail(struct connection *c, enum failure failure)
     c->step = STEP_FAILED;
 }
 
+static size_t any_name(struct target *target)
+{
+    target->random ^= target->random << 13; /* xorshift64 */
+    target->random ^= target->random >> 7;
+    target->random ^= target->random << 17;
+    return target->names == 0 ? 0 : target->random % target->names;
+}
+
+static bool secure(struct connection *c)
+{
+    const struct target *target = c->target;
+    char name[64];
+    name_of(target, c->name, name, sizeof name);
+    c->ssl = SSL_new(target->tls);
+    return c->ssl != NULL && SSL_set_app_data(c->ssl, c) == 1 && SSL_set_fd(c->ssl, c->fd) == 1 &&
+           SSL_set_tlsext_host_name(c->ssl, name) == 1 &&
+           (!target->resumes || c->session == NULL || SSL_set_session(c->ssl, c->session) == 1);
+}
+
 void connection_open(struct connection *c, struct target *target)
 {
     int one = 1;
-    *c = (struct connection){.target = target, .step = STEP_CONNECT};
+    *c = (struct connection){.target = target,
+                             .step = STEP_CONNECT,
+                             .session = c->session,
+                             .name = any_name(target)};
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (c->fd < 0 || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 ||
@@ -90,12 +124,7 @@ void connection_open(struct connection *c, struct target *target)
         connection_fail(c, FAILURE_CONNECT);
         return;
     }
-    if (target->tls == NULL) {
-        return;
-    }
-    c->ssl = SSL_new(target->tls);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1 ||
-        SSL_set_tlsext_host_name(c->ssl, target->server_name) != 1) {
+    if (target->tls != NULL && !secure(c)) {
         connection_fail(c, FAILURE_TLS);
     }
 }
@@ -128,11 +157,30 @@ static bool speaks_as_agreed(const SSL *ssl, enum speech speech)
     return http2 == (speech == SPEECH_HTTP2);
 }
 
-static bool as_agreed(SSL *ssl)
+/* With an RSA certificate TLS 1.2 has another suite than this: it is for the other kind here. */
+static bool as_agreed(SSL *ssl, const struct target *target)
 {
-    return SSL_version(ssl) == TLS1_3_VERSION &&
-           SSL_CIPHER_get_id(SSL_get_current_cipher(ssl)) == TLS1_3_CK_AES_128_GCM_SHA256 &&
-           SSL_get_negotiated_group(ssl) == NID_X25519 && !SSL_session_reused(ssl);
+    uint32_t suite = target->version == TLS1_3_VERSION ? TLS1_3_CK_AES_128_GCM_SHA256
+                                                       : TLS1_CK_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+    return SSL_version(ssl) == target->version && SSL_CIPHER_get_id(SSL_get_current_cipher(ssl)) == suite &&
+           SSL_get_negotiated_group(ssl) == NID_X25519 && (target->resumes || !SSL_session_reused(ssl));
+}
+
+static void handshake_done(struct connection *c)
+{
+    struct target *target = c->target;
+    bool resumed = SSL_session_reused(c->ssl) == 1;
+    if (!as_agreed(c->ssl, target) || !speaks_as_agreed(c->ssl, target->speech)) {
+        connection_fail(c, FAILURE_TERMS);
+    } else if (target->resumes && !resumed) {
+        connection_fail(c, FAILURE_FULL);
+    } else {
+        target->resumed += resumed;
+        c->step = STEP_OPEN;
+        if (target->speech == SPEECH_HTTP2 && !http2_start(c)) {
+            connection_fail(c, FAILURE_CONNECT);
+        }
+    }
 }
 
 static bool wants_more(const struct connection *c, int result)
@@ -144,13 +192,8 @@ static bool wants_more(const struct connection *c, int result)
 static bool step_handshake(struct connection *c)
 {
     int result = SSL_connect(c->ssl);
-    if (result == 1 && as_agreed(c->ssl) && speaks_as_agreed(c->ssl, c->target->speech)) {
-        c->step = STEP_OPEN;
-        if (c->target->speech == SPEECH_HTTP2 && !http2_start(c)) {
-            connection_fail(c, FAILURE_CONNECT);
-        }
-    } else if (result == 1) {
-        connection_fail(c, FAILURE_TERMS);
+    if (result == 1) {
+        handshake_done(c);
     } else if (!wants_more(c, result)) {
         connection_fail(c, FAILURE_TLS);
     }
@@ -189,7 +232,7 @@ void connection_answered(struct connection *c)
 
 void connection_ask(struct connection *c)
 {
-    const struct request *request = next_request(c->target);
+    const struct request *request = next_request(c->target, c);
     c->running++;
     if (c->target->speech != SPEECH_HTTP2) {
         c->received = 0;
@@ -262,8 +305,21 @@ static bool step_receive(struct connection *c)
     return true;
 }
 
+/* A ticket has come by now, if one does: servers send it before the answer. */
+static void keep_session(struct connection *c)
+{
+    SSL_SESSION *session = SSL_get1_session(c->ssl);
+    if (session != NULL && SSL_SESSION_has_ticket(session) && SSL_SESSION_is_resumable(session)) {
+        SSL_SESSION_free(c->session);
+        c->session = session;
+    } else {
+        SSL_SESSION_free(session);
+    }
+}
+
 void connection_close(struct connection *c)
 {
+    keep_session(c);
     SSL_shutdown(c->ssl);
     shutdown(c->fd, SHUT_WR);
     c->step = STEP_CLOSING;

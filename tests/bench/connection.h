@@ -26,7 +26,8 @@ enum step {
 enum failure {
     FAILURE_CONNECT,
     FAILURE_TLS,    /* the handshake, or a record in it, failed */
-    FAILURE_TERMS,  /* another version, suite, group or application protocol, or a resumed session */
+    FAILURE_TERMS,  /* another version, suite, group or application protocol, or resumed unasked */
+    FAILURE_FULL,   /* a full handshake instead of a resumed one, or no ticket was there to resume with */
     FAILURE_SHORT,  /* the connection ended inside an answer, or before it */
     FAILURE_WRONG,  /* an answer with other bytes or another length, or one that ends the connection */
     FAILURE_STATUS, /* an answer, but with another status than 200 */
@@ -53,14 +54,20 @@ struct target {
     struct sockaddr_in address;
     enum speech speech;
     SSL_CTX *tls; /* NULL: plain TCP */
+    int version;  /* of TLS, the only one */
+    bool resumes; /* a connection uses the ticket of the one before it in its place */
     const char *server_name;
+    size_t names; /* 0: server_name; else connections ask for any of as many "nN.SERVER_NAME" */
+    uint64_t random;
     struct pattern pattern;
     struct answer answer; /* what is asked for now */
     uint64_t size;        /* its body */
     struct request *requests;
     size_t request_count, request_next;
     unsigned char scratch[16384];
-    uint64_t resets; /* connections that the proxy ended with a reset after the last answer */
+    uint64_t resets;  /* connections that the proxy ended with a reset after the last answer */
+    uint64_t resumed; /* handshakes */
+    uint64_t tickets; /* of TLS 1.3, that came before a complete answer */
 };
 
 struct http2;
@@ -71,18 +78,20 @@ struct connection {
     enum failure failure;
     int fd;
     SSL *ssl;
-    unsigned running;  /* answers that are waited for; more than one with HTTP/2 only */
-    unsigned complete; /* answers that the caller has not taken yet: it sets this to 0 */
-    uint64_t answers;  /* complete ones since it was opened */
-    uint64_t received; /* bytes of the running answer; HTTP/1: of its body */
+    SSL_SESSION *session; /* the newest with a ticket; stays when the connection is opened again */
+    size_t name;          /* which of the target's names */
+    unsigned running;     /* answers that are waited for; more than one with HTTP/2 only */
+    unsigned complete;    /* answers that the caller has not taken yet: it sets this to 0 */
+    uint64_t answers;     /* complete ones since it was opened */
+    uint64_t received;    /* bytes of the running answer; HTTP/1: of its body */
     bool head_complete;
     size_t head_len;
     char head[1024];
     struct http2 *http2;
 };
 
-/* How requests are spread: over `hosts` times `paths` routes "hN.SERVER_NAME" with "/pN"; 0: all for one host
- * without a prefix. False: out of memory. */
+/* How requests are spread: over `hosts` times `paths` routes "hN.SERVER_NAME" with "/pN"; 0: all for the host
+ * that the connection has asked for, without a prefix. False: out of memory. */
 bool target_ask_for(struct target *target, uint64_t size, size_t hosts, size_t paths);
 
 void connection_open(struct connection *c, struct target *target);

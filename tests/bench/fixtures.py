@@ -1,4 +1,6 @@
 """Keys and certificates of a run, made with the openssl command in a folder that goes away with the run."""
+import concurrent.futures
+import os
 import subprocess
 
 EXTENSIONS = """
@@ -11,7 +13,11 @@ CN = bench.test
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:bench.test
+subjectAltName = DNS:bench.test, DNS:*.bench.test
+[one-of-many]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
 [ca]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
@@ -36,8 +42,32 @@ def make(folder):
     _certificate(folder, "other", P256, "client", "/O=Bench/OU=garage/CN=other", issuer="client-ca")
 
 
+def make_names(folder, count):
+    """names/nI.pem, certificate and key of nI.bench.test, and names.crt with all certificates in that order."""
+    (folder / "openssl.cnf").write_text(EXTENSIONS, encoding="ascii")
+    (folder / "names").mkdir()
+
+    def make_one(number):
+        name = f"n{number}.bench.test"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-nodes", "-days", "90", "-sha256", "-config", "openssl.cnf", *P256,
+             "-extensions", "one-of-many", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+             "-keyout", f"names/n{number}.key", "-out", f"names/n{number}.pem"],
+            cwd=folder, check=True, capture_output=True, timeout=60)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(make_one, range(count)))
+    certificates = ""
+    for number in range(count):
+        key, both = folder / f"names/n{number}.key", folder / f"names/n{number}.pem"
+        certificates += both.read_text()
+        both.write_text(both.read_text() + key.read_text(), encoding="ascii")
+        key.unlink()
+    (folder / "names.crt").write_text(certificates, encoding="ascii")
+
+
 def _certificate(folder, name, key, extensions, subject, issuer=None):
-    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-sha256", "-config", "openssl.cnf",
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "90", "-sha256", "-config", "openssl.cnf",
                *key, "-extensions", extensions, "-subj", subject, "-keyout", f"{name}.key", "-out", f"{name}.crt"]
     if issuer:
         command += ["-CA", f"{issuer}.crt", "-CAkey", f"{issuer}.key"]

@@ -1,6 +1,6 @@
 /*
- * The load generator: one thread, full TLS 1.3 handshakes only (X25519, TLS_AES_128_GCM_SHA256, no session is
- * ever offered again).
+ * The load generator: one thread. TLS 1.3 (X25519, TLS_AES_128_GCM_SHA256) or TLS 1.2 with the like; all
+ * handshakes are full ones, or all that are counted are resumed ones: anything else is a failure.
  *
  * It prints "ready" once the connections that are kept are open and each has been answered once, waits for a
  * line on its standard input, runs, prints its result as one line of JSON, and closes when its standard input
@@ -29,7 +29,7 @@ struct load {
     struct options options;
     struct target target;
     struct connection *connections;
-    X509 *server_cert;
+    X509 **server_certs;                /* one for each name */
     bool running;                       /* or still opening the connections that are kept */
     uint64_t used;                      /* connections of the array that were opened */
     uint64_t opening;                   /* of these: not answered for the first time yet */
@@ -51,50 +51,68 @@ static double now(void)
 static int is_expected(X509_STORE_CTX *store, void *context)
 {
     const struct load *load = context;
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct connection *c = SSL_get_app_data(ssl);
     unsigned char *a = NULL, *b = NULL;
     int a_len = i2d_X509(X509_STORE_CTX_get0_cert(store), &a);
-    int b_len = i2d_X509(load->server_cert, &b);
+    int b_len = i2d_X509(load->server_certs[c->name], &b);
     int same = a_len > 0 && a_len == b_len && memcmp(a, b, (size_t)a_len) == 0;
     OPENSSL_free(a);
     OPENSSL_free(b);
     return same;
 }
 
-static X509 *read_certificate(const char *path)
+static X509 **read_certificates(const char *path, size_t count)
 {
     FILE *file = fopen(path, "r");
-    X509 *certificate = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
-    if (certificate == NULL) {
-        fail(path);
+    X509 **certificates = calloc(count, sizeof(X509 *));
+    for (size_t i = 0; i < count; i++) {
+        if (file == NULL || certificates == NULL ||
+            (certificates[i] = PEM_read_X509(file, NULL, NULL, NULL)) == NULL) {
+            fail(path);
+        }
     }
     fclose(file);
-    return certificate;
+    return certificates;
 }
 
-static void offer_protocol(SSL_CTX *tls, enum mode mode)
+static void offer_protocol(SSL_CTX *tls, const struct options *options)
 {
     static const unsigned char http1[] = "\x08http/1.1", http2[] = "\x02h2";
-    if (mode == MODE_HTTP1) {
+    if (options->mode == MODE_HTTP1 || options->http) {
         SSL_CTX_set_alpn_protos(tls, http1, sizeof http1 - 1);
-    } else if (mode == MODE_HTTP2) {
+    } else if (options->mode == MODE_HTTP2) {
         SSL_CTX_set_alpn_protos(tls, http2, sizeof http2 - 1);
     }
 }
 
+/* Called for each ticket of TLS 1.3. */
+static int count_ticket(SSL *ssl, SSL_SESSION *session)
+{
+    struct connection *c = SSL_get_app_data(ssl);
+    (void)session;
+    c->target->tickets += SSL_version(ssl) == TLS1_3_VERSION;
+    return 0;
+}
+
+/* In TLS 1.2 the curve of a certificate's key must be among the groups, too. */
 static SSL_CTX *make_context(struct load *load)
 {
     const struct options *options = &load->options;
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-    if (tls == NULL || !SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) ||
+    if (tls == NULL || !SSL_CTX_set_min_proto_version(tls, load->target.version) ||
+        !SSL_CTX_set_max_proto_version(tls, load->target.version) ||
         !SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256") ||
-        !SSL_CTX_set1_groups_list(tls, "X25519")) {
+        (options->tls12 && !SSL_CTX_set_cipher_list(tls, "ECDHE-ECDSA-AES128-GCM-SHA256")) ||
+        !SSL_CTX_set1_groups_list(tls, options->tls12 ? "X25519:P-256" : "X25519")) {
         fail("cannot make a TLS context");
     }
-    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(tls, count_ticket);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(tls, is_expected, load);
     SSL_CTX_set_read_ahead(tls, 1);
-    offer_protocol(tls, options->mode);
+    offer_protocol(tls, options);
     if (options->mode == MODE_BULK || options->size > READ_WHOLE_MAX) {
         SSL_CTX_set_default_read_buffer_len(tls, 256 * 1024);
     }
@@ -117,19 +135,22 @@ static void prepare(struct load *load)
 {
     const struct options *options = &load->options;
     signal(SIGPIPE, SIG_IGN);
+    load->target.version = options->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
     if (!options->plain) {
-        load->server_cert = read_certificate(options->server_cert);
+        load->server_certs = read_certificates(options->server_cert, options->names > 0 ? options->names : 1);
         load->target.tls = make_context(load);
     }
     load->target.server_name = options->server_name;
+    load->target.names = options->names;
+    load->target.random = 88172645463325252U; /* any but 0: the same names in the same order for all */
     load->target.epoll = epoll_create1(EPOLL_CLOEXEC);
     load->target.address = (struct sockaddr_in){.sin_family = AF_INET,
                                                 .sin_port = htons(options->port),
                                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     pattern_fill(&load->target.pattern);
-    load->target.speech = options->mode == MODE_HTTP1   ? SPEECH_HTTP1
-                          : options->mode == MODE_HTTP2 ? SPEECH_HTTP2
-                                                        : SPEECH_RAW;
+    load->target.speech = options->mode == MODE_HTTP1 || options->http ? SPEECH_HTTP1
+                          : options->mode == MODE_HTTP2                ? SPEECH_HTTP2
+                                                                       : SPEECH_RAW;
     ask_for(load, load->target.speech == SPEECH_RAW ? ANSWER_SMALL : options->size);
     load->connections = calloc(options->connections, sizeof *load->connections);
     if (load->connections == NULL) {
@@ -303,16 +324,31 @@ static void run(struct load *load)
     load->failures[FAILURE_TIMEOUT] += load->started - load->finished;
 }
 
+/* A full handshake in each place; what they cost is over before anything is counted. */
+static void get_sessions(struct load *load)
+{
+    uint64_t count = load->options.count;
+    load->options.count = load->options.connections;
+    run(load);
+    uint64_t rest = load->failed > 0 ? count : 0; /* then there is nothing to go on with */
+    load->options.count = count;
+    load->used = load->alive = 0;
+    load->started = load->finished = load->failed = rest;
+    load->target.resets = load->target.tickets = 0;
+    load->target.resumes = true;
+}
+
 static void report(const struct load *load, double seconds)
 {
     static const char *const names[FAILURE_COUNT] = {
         [FAILURE_CONNECT] = "connect", [FAILURE_TLS] = "tls",         [FAILURE_TERMS] = "terms",
         [FAILURE_SHORT] = "short",     [FAILURE_WRONG] = "wrong",     [FAILURE_STATUS] = "status",
-        [FAILURE_RESET] = "reset",     [FAILURE_TIMEOUT] = "timeout",
+        [FAILURE_RESET] = "reset",     [FAILURE_TIMEOUT] = "timeout", [FAILURE_FULL] = "full",
     };
     printf("{\"mode\": \"%s\", \"operations\": %" PRIu64 ", \"failed\": %" PRIu64
            ", \"connections\": %" PRIu64,
            mode_names[load->options.mode], load->options.count - load->failed, load->failed, load->alive);
+    printf(", \"resumed\": %" PRIu64 ", \"tickets\": %" PRIu64, load->target.resumed, load->target.tickets);
     printf(", \"bytes_each\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"seconds\": %.6f, \"errors\": {",
            load->target.answer.len - load->target.answer.header_len, load->target.resets, seconds);
     for (int i = 0; i < FAILURE_COUNT; i++) {
@@ -356,6 +392,9 @@ int main(int argc, char **argv)
     load->deadline = now() + (double)load->options.timeout;
     if (load->options.mode != MODE_HANDSHAKE) {
         open_kept(load);
+    }
+    if (load->options.resume) {
+        get_sessions(load);
     }
     apply_mode(load);
     puts("ready");

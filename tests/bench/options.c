@@ -10,6 +10,7 @@
 
 #define STREAMS_MAX 100 /* what each proxy lets a client open at least */
 #define ROUTES_MAX  100000
+#define NAMES_MAX   10000
 
 static const char usage[] =
     "usage: load MODE --port N --server-cert FILE [option]...\n"
@@ -25,7 +26,13 @@ static const char usage[] =
     "  --client-cert FILE  certificate and key of the client, PEM      --server-name NAME  default: "
     "bench.test\n"
     "  --timeout SECONDS   for each of opening and running, default 60\n"
-    "  --plain             http1 only: without TLS, --server-cert is not needed\n";
+    "  --plain             http1 only: without TLS, --server-cert is not needed\n"
+    "  handshake only:\n"
+    "  --resume            each connection but the first ones, which are not counted, uses the newest "
+    "ticket\n"
+    "  --tls12             TLS 1.2 instead of TLS 1.3\n"
+    "  --names N           asks for any of nN.SERVER_NAME; the file has a certificate for each, n0 first\n"
+    "  --http              the request is HTTP/1.1: the answer's header may change\n";
 
 const char *const mode_names[MODE_COUNT] = {"handshake", "request", "bulk", "idle", "http1", "http2"};
 
@@ -62,6 +69,10 @@ static void read_all(struct options *options, int argc, char **argv)
         {"hosts", required_argument, NULL, 'H'},
         {"paths", required_argument, NULL, 'P'},
         {"plain", no_argument, NULL, 'x'},
+        {"names", required_argument, NULL, 'S'},
+        {"http", no_argument, NULL, '1'},
+        {"resume", no_argument, NULL, 'r'},
+        {"tls12", no_argument, NULL, '2'},
         {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
@@ -79,10 +90,21 @@ static void read_all(struct options *options, int argc, char **argv)
         case 'P': options->paths = strtoull(optarg, NULL, 10); break;
         case 'x': options->plain = true; break;
         case 'N': options->server_name = optarg; break;
+        case 'S': options->names = strtoull(optarg, NULL, 10); break;
+        case '1': options->http = true; break;
+        case 'r': options->resume = true; break;
+        case '2': options->tls12 = true; break;
         default: fail(usage);
         }
     }
     set_mode(options, argv[optind]);
+}
+
+static bool handshakes_make_sense(const struct options *options)
+{
+    bool any = options->http || options->resume || options->tls12 || options->names > 0;
+    return (!any || options->mode == MODE_HANDSHAKE) && options->names <= NAMES_MAX &&
+           (options->names == 0 || !options->resume);
 }
 
 static bool make_sense(const struct options *options)
@@ -92,7 +114,7 @@ static bool make_sense(const struct options *options)
            (!options->plain || options->mode == MODE_HTTP1) &&
            (options->mode != MODE_BULK || options->bytes >= options->connections) && options->streams > 0 &&
            options->streams <= STREAMS_MAX && options->hosts <= ROUTES_MAX && options->paths <= ROUTES_MAX &&
-           options->hosts * options->paths <= ROUTES_MAX;
+           options->hosts * options->paths <= ROUTES_MAX && handshakes_make_sense(options);
 }
 
 void options_parse(struct options *options, int argc, char **argv)

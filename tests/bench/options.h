@@ -14,8 +14,9 @@ struct options {
     uint64_t size;         /* HTTP: of a body */
     uint64_t streams;      /* HTTP/2: at the same time on each connection */
     uint64_t hosts, paths; /* HTTP: the routes that requests go around */
+    uint64_t names;        /* handshake: of the server, each with a certificate of its own; 0: one */
     uint16_t port;
-    bool plain;
+    bool plain, http, resume, tls12;
     const char *server_cert, *client_cert, *server_name;
 };
 

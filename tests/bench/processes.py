@@ -34,14 +34,14 @@ def free_ports(count):
 class Process:
     """A program on one CPU, with its standard input and output as pipes and its errors in a file."""
 
-    def __init__(self, command, cpu, errors):
+    def __init__(self, command, cpu, errors, environment=None):
         self.name = pathlib.Path(command[0]).name
         self.errors = errors
         self.output = b""
         with open(errors, "ab") as err:
             self.child = subprocess.Popen(
                 [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err,
-                preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                env={**os.environ, **(environment or {})}, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
 
     def line(self, timeout):
         """The next line of its output."""
@@ -80,8 +80,8 @@ class Process:
 class Proxy(Process):
     """A program under measurement: ended by a signal, since nothing reads its standard input."""
 
-    def __init__(self, command, cpu, errors, ports):
-        super().__init__(command, cpu, errors)
+    def __init__(self, command, cpu, errors, ports, environment=None):
+        super().__init__(command, cpu, errors, environment)
         self.cpu = cpu
         for port in ports:
             self._wait_for(port)

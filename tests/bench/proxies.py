@@ -1,4 +1,5 @@
-"""What is measured: each proxy's configuration with the same certificates, one worker, no access log."""
+"""What is measured: each proxy's configuration with the same certificates, one worker, no access log, and one session
+ticket for a full handshake."""
 import os
 import pathlib
 import shutil
@@ -6,10 +7,11 @@ import subprocess
 
 from processes import Failure, Proxy, free_ports
 
-TCP = ("one-way", "mutual", "rsa")
+TCP = ("one-way", "mutual", "rsa", "names-1000")
 HTTP = ("http", "http-plain", "http-mutual", "routes-10", "routes-1000")
 MUTUAL = ("mutual", "script", "log", "http-mutual", "http-script")
 ROUTES = {"routes-10": (5, 2), "routes-1000": (50, 20)}  # hosts, and paths of each
+NAMES = {"names-1000": 1000}  # certificates, each for one name
 POOL = 200  # connections kept to the origin
 INSTALL = "docker/install-deps bench"
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,17 +27,26 @@ class Subject:
     """One proxy of a run. `services` are what it can serve: plain TCP behind TLS, and HTTP (see TCP and HTTP)."""
 
     services = TCP + HTTP
+    http = HTTP  # those of them that change an answer's header
+    resumes = True
 
-    def __init__(self, name, folder, origin_port, cpu):
+    def __init__(self, name, folder, origin_port, cpu, without=()):
         self.name, self.folder, self.origin, self.cpu = name, folder, origin_port, cpu
         self.ports = dict(zip(self.services, free_ports(len(self.services))))
+        self.leave_out(without)
         self.process = None
 
-    def start(self):
-        self.ports = dict(zip(self.services, free_ports(len(self.services))))
+    def leave_out(self, services):
+        self.services = tuple(service for service in self.services if service not in services)
+        self.ports = {service: port for service, port in self.ports.items() if service in self.services}
+
+    def start(self, without=()):
+        services = [service for service in self.services if service not in without]
+        self.ports = dict(zip(services, free_ports(len(services))))
         config = self.folder / f"{self.name}.conf"
         config.write_text(self.config(), encoding="ascii")
-        self.process = Proxy(self.command(config), self.cpu, self.folder / f"{self.name}.err", self.ports.values())
+        self.process = Proxy(self.command(config), self.cpu, self.folder / f"{self.name}.err", self.ports.values(),
+                             self.environment())
 
     def end(self):
         if self.process:
@@ -43,7 +54,12 @@ class Subject:
         self.process = None
 
     def certificate(self, service):
-        return "rsa" if service == "rsa" else "server"
+        """The name of the file, without its suffix, that has what clients are to see."""
+        return "rsa" if service == "rsa" else "names" if service in NAMES else "server"
+
+    def environment(self):
+        """What differs from ours."""
+        return {}
 
     def config(self):
         raise NotImplementedError
@@ -61,21 +77,36 @@ class Lb(Subject):
 
     services = TCP + HTTP + ("script", "log", "http-script")
 
-    def __init__(self, name, folder, origin_port, cpu, binary, notes):
+    def __init__(self, name, folder, origin_port, cpu, binary, notes, without=()):
         self.binary = binary
-        super().__init__(name, folder, origin_port, cpu)
-        self._leave_out_http(notes)
+        super().__init__(name, folder, origin_port, cpu, without)
+        self._leave_out_unknown(notes)
+        if name != "lb":
+            self._try_resumption(notes)
 
-    def _leave_out_http(self, notes):
-        """An older lb to compare with may not know HTTP: it is measured in what it knows."""
+    def _leave_out_unknown(self, notes):
+        """An older lb may not know all of it: it is measured in what it knows."""
+        groups = {"many certificates": tuple(NAMES), "HTTP": tuple(filter(is_http, self.services))}
+        for what, services in groups.items():
+            problem = self._problem_with(self.config()) if set(services) & set(self.services) else None
+            if problem:
+                notes.append(f"{self.name} is not measured with {what}: {problem}")
+                self.leave_out(services)
+
+    def _try_resumption(self, notes):
+        problem = self._problem_with(f"[defaults]\nsession-lifetime = 1h\n{self.config()}")
+        if problem:
+            notes.append(f"{self.name} is not measured with resumption: {problem}")
+            self.resumes = False
+
+    def _problem_with(self, text):
+        """What `lb check` refuses first, or None."""
         config = self.folder / f"{self.name}-check.ini"
-        config.write_text(self.config(), encoding="ascii")
-        check = subprocess.run([self.binary, "check", "-f", config], capture_output=True, text=True, timeout=30,
+        config.write_text(text, encoding="ascii")
+        check = subprocess.run([self.binary, "check", "-f", config], capture_output=True, text=True, timeout=60,
                                check=False)
-        if check.returncode:
-            problem = (check.stdout + check.stderr).strip().splitlines()[:1]
-            notes.append(f"{self.name} is not measured with HTTP: {''.join(problem)}")
-            self.services = tuple(service for service in self.services if not is_http(service))
+        lines = [line for line in (check.stdout + check.stderr).splitlines() if line and ": warning: " not in line]
+        return None if check.returncode == 0 else lines[0] if lines else f"lb check: {check.returncode}"
 
     def config(self):
         listeners = "".join(self._listener(service, port) for service, port in self.ports.items())
@@ -89,7 +120,8 @@ class Lb(Subject):
                  f"log = {'yes' if service == 'log' else 'no'}"]
         if service != "http-plain":
             certificate = self.folder / self.certificate(service)
-            lines.append(f"certificate = {certificate}.crt {certificate}.key")
+            lines.append(f"certificate = {certificate}" if service in NAMES else
+                         f"certificate = {certificate}.crt {certificate}.key")
         if is_http(service) and service != "http-plain":
             lines.append("alpn = h2, http/1.1")
         if service in MUTUAL:
@@ -114,13 +146,20 @@ class Lb(Subject):
 
 class Haproxy(Subject):
     """`script` is `mutual` with rules on two of the script's three facts (2.6 has no fetch for the third);
-    `http-script` is a Lua action. Routes are a map file, as for so many of them they are to be."""
+    `http-script` is a Lua action. Routes are a map file, as for so many of them they are to be. It has no setting for
+    the number of tickets, but OpenSSL has."""
 
     services = TCP + HTTP + ("script", "http-script")
 
-    def __init__(self, name, folder, origin_port, cpu, bufsize=None):
+    def __init__(self, name, folder, origin_port, cpu, bufsize=None, without=()):
         self.bufsize = bufsize
-        super().__init__(name, folder, origin_port, cpu)
+        super().__init__(name, folder, origin_port, cpu, without)
+
+    def environment(self):
+        settings = self.folder / f"{self.name}-openssl.cnf"
+        settings.write_text("openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = every\n"
+                            "[every]\nNumTickets = 1\n", encoding="ascii")
+        return {"OPENSSL_CONF": str(settings)}
 
     def config(self):
         bufsize = f"  tune.bufsize {self.bufsize}\n" if self.bufsize else ""
@@ -134,7 +173,7 @@ class Haproxy(Subject):
     def _front(self, service, port):
         line = f"  bind 127.0.0.1:{port}"
         if service != "http-plain":
-            line += f" ssl crt {self.folder}/{self.certificate(service)}.pem"
+            line += f" ssl crt {self.folder}/{self.certificate(service)}{'' if service in NAMES else '.pem'}"
         if service in MUTUAL:
             line += f" verify required ca-file {self.folder}/client-ca.crt"
         if is_http(service):
@@ -161,19 +200,23 @@ class Haproxy(Subject):
 
 
 class Nginx(Subject):
-    """The stream module, and HTTP; the server sections share one worker."""
+    """The stream module, and HTTP; the server sections share one worker. The stream module knows no names before
+    1.25.5: many certificates are server sections of HTTP, with a connection to the origin for each request."""
+
+    http = HTTP + tuple(NAMES)
 
     def config(self):
         module = nginx_stream_module()
-        tcp = "".join(self._server(service, port) for service, port in self.ports.items() if not is_http(service))
-        http = "".join(self._http(service, port) for service, port in self.ports.items() if is_http(service))
+        tcp = "".join(self._server(service, port) for service, port in self.ports.items() if service not in self.http)
+        http = "".join(self._http(service, port) for service, port in self.ports.items() if service in self.http)
         folders = "".join(f"  {kind}_temp_path {self.folder}/nginx-{kind};\n"
                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        tls = "  ssl_protocols TLSv1.2 TLSv1.3;\n  ssl_conf_command NumTickets 1;\n"
         return (f"{f'load_module {module};' if module else ''}\n"
                 f"daemon off;\nworker_processes 1;\nworker_rlimit_nofile 20000;\npid {self.folder}/nginx.pid;\n"
                 "events { worker_connections 10000; }\n"
-                f"stream {{\n  ssl_protocols TLSv1.2 TLSv1.3;\n{tcp}}}\n"
-                f"http {{\n  access_log off;\n  ssl_protocols TLSv1.2 TLSv1.3;\n{folders}"
+                f"stream {{\n{tls}{tcp}}}\n"
+                f"http {{\n  access_log off;\n{tls}{folders}"
                 "  keepalive_requests 1000000000;\n  keepalive_timeout 300s;\n  server_names_hash_max_size 4096;\n"
                 f"  upstream app {{ server 127.0.0.1:{self.origin}; keepalive {POOL};"
                 " keepalive_requests 1000000000; }\n"
@@ -193,7 +236,16 @@ class Nginx(Subject):
         return (f"  server {{ listen 127.0.0.1:{port} ssl;{self._tls(service)}"
                 f" proxy_pass 127.0.0.1:{self.origin}; }}\n")
 
+    def _names(self, service, port):
+        return "".join(f"  server {{ listen 127.0.0.1:{port} ssl; server_name n{number}.bench.test;"
+                       f" ssl_certificate {self.folder}/names/n{number}.pem;"
+                       f" ssl_certificate_key {self.folder}/names/n{number}.pem;"
+                       f" location / {{ proxy_pass http://127.0.0.1:{self.origin}; }} }}\n"
+                       for number in range(NAMES[service]))
+
     def _http(self, service, port):
+        if service in NAMES:
+            return self._names(service, port)
         if service not in ROUTES:
             plain = service == "http-plain"
             return (f"  server {{ listen 127.0.0.1:{port}{'' if plain else ' ssl http2'};"
@@ -226,25 +278,25 @@ def _without(name, why, notes):
     notes.append(f"{name} is not measured: {why}. To install it: {INSTALL}")
 
 
-def subjects(folder, origin_ports, cpu, lb, other_lb, notes):
-    """Those that are installed; what is missing, and how to get it, is added to `notes`."""
+def subjects(folder, origin_ports, cpu, lb, other_lb, notes, without=()):
+    """Those that are installed; what is missing, and how to get it, is added to `notes`. `without`: services."""
     ports = iter(origin_ports)
     found = []
     for name, binary in (("lb", lb), ("other-lb", other_lb)):
         if binary and not (os.path.isfile(binary) and os.access(binary, os.X_OK)):
             notes.append(f"{name} is not measured: {binary} is not there. To build it: make")
         elif binary:
-            found.append(Lb(name, folder, next(ports), cpu, pathlib.Path(binary).resolve(), notes))
+            found.append(Lb(name, folder, next(ports), cpu, pathlib.Path(binary).resolve(), notes, without))
     if shutil.which("haproxy"):
-        found.append(Haproxy("haproxy", folder, next(ports), cpu))
-        found.append(Haproxy("haproxy-64k", folder, next(ports), cpu, bufsize=65536))
+        found.append(Haproxy("haproxy", folder, next(ports), cpu, without=without))
+        found.append(Haproxy("haproxy-64k", folder, next(ports), cpu, bufsize=65536, without=without))
     else:
         _without("haproxy", "it is not there", notes)
     try:
         if not shutil.which("nginx"):
             raise Failure("it is not there")
         nginx_stream_module()
-        found.append(Nginx("nginx", folder, next(ports), cpu))
+        found.append(Nginx("nginx", folder, next(ports), cpu, without=without))
     except Failure as failure:
         _without("nginx", failure, notes)
     return found

@@ -26,6 +26,8 @@ class Row:
     base: str = None  # the row that the other side of the gate is taken from, if it is not this one
     against: tuple = ("haproxy",)  # the other side: the best of these
     size: int = 1024  # http1, http2: of a body
+    resumed: bool = False  # handshake: all of them, or none
+    tls12: bool = False
 
 
 ROWS = (
@@ -36,10 +38,18 @@ ROWS = (
     Row("log", "  the same with a line in the log", "handshake", "log", 2000, 1000, subjects=LBS, base="mutual",
         against=("lb",)),
     Row("rsa", "1000 full handshakes, RSA-2048, one-way", "handshake", "rsa", 1000, 1000, 1.05),
+    Row("names-1000", "1000 full handshakes, 1000 certificates", "handshake", "names-1000", 2000, 1000, 1.05,
+        base="handshake", against=("lb",)),
+    Row("resumed", "1000 resumed handshakes, one-way", "handshake", "one-way", 4000, 1000, resumed=True),
+    Row("resumed-12", "  the same with TLS 1.2", "handshake", "one-way", 4000, 1000, resumed=True, tls12=True),
+    Row("resumed-mutual", "1000 resumed handshakes, mutual", "handshake", "mutual", 4000, 1000, resumed=True),
+    Row("resumed-script", "  the same with script (HAProxy: ACLs)", "handshake", "script", 4000, 1000, 0.60,
+        subjects=SCRIPTS, base="resumed-mutual", resumed=True),
     Row("request", "1000 small requests, kept connections", "request", "one-way", 40000, 1000, 0.90),
     Row("bulk", "GB downloaded", "bulk", "one-way", 10**9, 10**9, 0.75, connections=4,
         subjects=WITH_64K),
     Row("idle", "KB RSS for an idle connection", "idle", "one-way", 2000, 1, 6.5, connections=2000),
+    Row("idle-mutual", "  the same, mutual", "idle", "mutual", 2000, 1, connections=2000),
     Row("h1-plain", "1000 HTTP/1.1 requests, 1 KB", "http1", "http-plain", 20000, 1000, 0.80, against=BETTER),
     Row("h1", "  the same over TLS", "http1", "http", 20000, 1000, 0.80, against=BETTER),
     Row("h1-100k", "  the same over TLS, 100 KB", "http1", "http", 4000, 1000, against=BETTER, size=LARGE,

@@ -49,10 +49,12 @@ def right_answer(origin_port, size=64, prefix=""):
 class Server:
     """TLS on one connection after the other; answers a request with `answer`, the next ones with `later`, or closes."""
 
-    def __init__(self, keys, answer, later=None, close=False, version=ssl.TLSVersion.TLSv1_3, alpn=None, mutual=False):
+    def __init__(self, keys, answer, later=None, close=False, version=ssl.TLSVersion.TLSv1_3, alpn=None, mutual=False,
+                 tickets=1):
         self.answer, self.later, self.close = answer, later or answer, close
-        self.requests = []
+        self.requests, self.resumed = [], []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.num_tickets = tickets
         self.context.load_cert_chain(keys / "server.pem")
         self.context.maximum_version = version
         if alpn:
@@ -77,6 +79,7 @@ class Server:
 
     def talk(self, sock):
         with sock:
+            self.resumed.append(sock.session_reused if isinstance(sock, ssl.SSLSocket) else False)
             answer = self.answer
             while request := sock.recv(4096):
                 self.requests.append(request)
@@ -203,6 +206,141 @@ def test_right_answers_are_counted_as_operations(keys, origin):
         assert result["operations"] == 5 and result["failed"] == 0
 
 
+# --- resumption: a full handshake among resumed ones would be measured as one of them ---
+
+
+VERSIONS = pytest.mark.parametrize("version, more", [
+    (ssl.TLSVersion.TLSv1_3, ()), (ssl.TLSVersion.TLSv1_2, ("--tls12",))])
+
+
+def test_a_server_that_sends_no_tickets_is_counted(keys, origin):
+    server = Server(keys, right_answer(origin), tickets=0)
+    result = load(keys, server.port, more=["--resume"])
+    assert errors(result) == {"full": 1}
+    assert result["operations"] == 0 and result["failed"] == 5 and result["resumed"] == 0
+
+
+def test_a_session_id_is_no_ticket(keys, origin):
+    server = Server(keys, right_answer(origin), version=ssl.TLSVersion.TLSv1_2)
+    server.context.options |= ssl.OP_NO_TICKET
+    assert errors(load(keys, server.port, more=["--resume", "--tls12"])) == {"full": 1}
+
+
+def test_one_full_handshake_among_resumed_ones_is_counted(keys, origin):
+    server = Server(keys, right_answer(origin))
+    other = Server(keys, right_answer(origin))
+    contexts = [server.context] * 4 + [other.context]
+    server.secure = lambda sock: contexts.pop(0).wrap_socket(sock, server_side=True)
+    result = load(keys, server.port, more=["--resume"])
+    assert errors(result) == {"full": 1}
+    assert result["operations"] == 3 and result["resumed"] == 3
+
+
+def test_resumption_by_a_server_that_was_lost_before_it_began_is_counted(keys):
+    result = load(keys, free_ports(1)[0], more=["--resume"])
+    assert errors(result) == {"connect": 1}
+    assert result["operations"] == 0 and result["failed"] == 5
+
+
+@VERSIONS
+def test_each_counted_handshake_is_a_resumed_one(keys, origin, version, more):
+    server = Server(keys, right_answer(origin), version=version)
+    result = load(keys, server.port, more=["--resume", *more])
+    assert not errors(result)
+    assert result["operations"] == result["resumed"] == 5
+    assert server.resumed == [False] + 5 * [True]
+
+
+def test_mutual_handshakes_are_resumed(keys, origin):
+    server = Server(keys, right_answer(origin), mutual=True)
+    result = load(keys, server.port, more=["--resume", "--client-cert", keys / "client.pem"])
+    assert not errors(result) and result["resumed"] == 5
+
+
+@VERSIONS
+def test_nothing_is_resumed_unless_asked_for(keys, origin, version, more):
+    server = Server(keys, right_answer(origin), version=version)
+    result = load(keys, server.port, more=more)
+    assert not errors(result)
+    assert result["operations"] == 5 and result["resumed"] == 0
+    assert server.resumed == 5 * [False]
+
+
+def test_another_version_than_tls_1_2_is_counted(keys, origin):
+    server = Server(keys, right_answer(origin))
+    server.context.minimum_version = ssl.TLSVersion.TLSv1_3
+    assert errors(load(keys, server.port, more=["--tls12"]))["tls"] == 1
+
+
+@pytest.mark.parametrize("tickets", [0, 1, 2])
+def test_tickets_are_counted(keys, origin, tickets):
+    assert load(keys, Server(keys, right_answer(origin), tickets=tickets).port)["tickets"] == 5 * tickets
+
+
+@pytest.mark.parametrize("arguments", [
+    ["http1", "--resume"], ["idle", "--tls12"], ["request", "--names", 2], ["http2", "--http"],
+    ["handshake", "--resume", "--names", 2], ["handshake", "--names", 10001],
+])
+def test_what_only_full_or_resumed_handshakes_can_do_is_refused_elsewhere(keys, arguments):
+    command = [OUT / "load", *arguments, "--port", 1, "--server-cert", keys / "server.crt"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2 and "usage" in done.stderr
+
+
+# --- many names ---
+
+
+NAMES = 4
+
+
+@pytest.fixture(scope="module")
+def names(keys):
+    fixtures.make_names(keys, NAMES)
+    return keys
+
+
+class NamedServer(Server):
+    """Has a certificate for each name, but shows for `wrong` that of the first."""
+
+    def __init__(self, keys, answer, wrong=None):
+        super().__init__(keys, answer)
+        self.asked = []
+        contexts = {}
+        for number in range(NAMES):
+            name = f"n{number}.bench.test"
+            contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            contexts[name].load_cert_chain(keys / "names" / f"n{0 if number == wrong else number}.pem")
+
+        def choose(sock, name, _):
+            self.asked.append(name)
+            sock.context = contexts[name]
+
+        self.context.sni_callback = choose
+
+
+def test_the_certificate_of_another_name_is_counted(names, origin):
+    server = NamedServer(names, right_answer(origin), wrong=2)
+    result = load(names, server.port, count=200, certificate="names", more=["--names", NAMES])
+    assert errors(result) == {"tls": 1}
+    assert server.asked[-1] == "n2.bench.test" and result["operations"] == len(server.asked) - 1
+
+
+def test_one_certificate_for_all_names_is_counted(names, origin):
+    server = Server(names, right_answer(origin))
+    assert errors(load(names, server.port, certificate="names", more=["--names", NAMES])) == {"tls": 1}
+
+
+def test_every_name_is_asked_for_in_no_order(names, origin):
+    server = NamedServer(names, right_answer(origin))
+    result = load(names, server.port, count=200, certificate="names", more=["--names", NAMES])
+    assert not errors(result) and result["operations"] == 200
+    assert set(server.asked) == {f"n{number}.bench.test" for number in range(NAMES)}
+    following = {pair for pair in zip(server.asked, server.asked[1:])}
+    assert len(following) == NAMES * NAMES
+    hosts = [request.decode().split("\r\n")[1] for request in server.requests]
+    assert hosts == [f"Host: {name}" for name in server.asked]
+
+
 # --- HTTP/1.1: what a proxy may change, and what it may not ---
 
 
@@ -276,6 +414,13 @@ def test_large_http1_answers_straight_from_the_origin_are_right(keys, origin):
 
 def test_the_origin_knows_the_size_behind_any_prefix(origin):
     assert right_answer(origin, 64, "/p1/9") == right_answer(origin, 64)
+
+
+def test_a_handshake_may_be_followed_by_http(keys, body):
+    server = Server(keys, http1_answer(body, fields=["server: nginx", "Content-Length: 64"]))
+    assert errors(load(keys, server.port)) == {"wrong": 1}
+    result = load(keys, server.port, more=["--http"])
+    assert not errors(result) and result["operations"] == 5
 
 
 def test_a_client_without_certificate_is_counted_where_one_is_required(keys, body):

@@ -10,7 +10,7 @@ from harness.waiting import until
 
 FIELDS = {"time", "listener", "client", "id", "method", "host", "target", "protocol", "user_agent", "referer", "status", "decision",
           "reason", "text", "backend", "server", "retries", "reused", "bytes_in", "bytes_out", "wait_us", "script_us",
-          "connect_us", "first_us", "total_us", "tls", "cipher", "group", "sni", "subject", "serial", "sha256", "end",
+          "connect_us", "first_us", "total_us", "tls", "cipher", "group", "signature", "sni", "subject", "serial", "sha256", "end",
           "connection_requests", "generation"}
 NUMBERS = {"status", "retries", "bytes_in", "bytes_out", "wait_us", "script_us", "connect_us", "first_us", "total_us",
            "connection_requests", "generation"}

@@ -13,8 +13,8 @@ from harness.ports import free_port
 from harness.product import run_lb
 from harness.waiting import scaled, until
 
-FIELDS = {"time", "listener", "client", "tls", "cipher", "group", "sni", "subject", "serial", "sha256", "decision",
-          "reason", "text", "backend", "server", "bytes_in", "bytes_out", "handshake_us", "script_us", "connect_us",
+FIELDS = {"time", "listener", "client", "tls", "cipher", "group", "signature", "resumed", "sni", "subject", "serial",
+          "sha256", "decision", "reason", "text", "backend", "server", "bytes_in", "bytes_out", "handshake_us", "script_us", "connect_us",
           "total_us", "close", "generation"}
 
 

@@ -43,7 +43,7 @@ def test_a_second_run_changes_nothing(tool):
 
 
 def test_it_makes_every_file_and_keys_are_private(tool):
-    names = {"client-ca.pem", "client-ca.key", "client-ca.crl", "server.pem", "server.key"}
+    names = {"client-ca.pem", "client-ca.key", "client-ca.crl", "server.pem", "server.key", "tickets.key"}
     names |= {f"client-{client}.{kind}" for client in CLIENTS for kind in ("pem", "key")}
     assert {path.name for path in tool.dev.iterdir()} == names
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tool.dev.glob("*.key"))

@@ -112,6 +112,15 @@ def ended(sock):
         return True
 
 
+def is_ended_at_once(port):
+    """Whether lb ends the connection without a byte; it may do so before connect() has returned."""
+    try:
+        with client.connect(port) as sock:
+            return ended(sock)
+    except ConnectionError:
+        return True
+
+
 # --- who is not believed ----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -221,8 +230,7 @@ def test_a_server_that_leaves_during_the_handshake_is_refused_at_once(front, ori
     if http:
         assert front.ask().status == 503
     else:
-        with client.connect(front.port) as sock:
-            assert ended(sock)
+        assert is_ended_at_once(front.port)
     line = front.line()
     assert line["reason" if http else "close"] == "server-tls-failed"
     assert "ended the connection during the TLS handshake" in line["text"]
@@ -346,8 +354,7 @@ def test_a_server_that_demands_a_certificate_in_vain_is_told_of(front, behind, p
     if http:
         assert front.ask().status == 503
     else:
-        with client.connect(front.port) as sock:
-            assert ended(sock)
+        assert is_ended_at_once(front.port)
     line = front.line()
     assert line["reason" if http else "close"] == "server-tls-failed"
     assert "the server sent alert" in line["text"]
@@ -618,12 +625,15 @@ def test_an_answer_that_ends_without_close_notify_is_cut(front, behind, servers,
 
 def test_a_relay_that_ends_without_close_notify_is_cut(front, behind, servers):
     def answer(sock, _):
+        sock.recv(CHUNK)
         sock.sendall(b"half of it")
         secure.cut(sock)
     front(behind(servers["good"], answer), http=False)
-    with client.connect(front.port) as sock, pytest.raises(ConnectionResetError):
-        while sock.recv(CHUNK):
-            pass
+    with client.connect(front.port) as sock:
+        sock.sendall(b"go")
+        with pytest.raises(ConnectionResetError):
+            while sock.recv(CHUNK):
+                pass
     assert front.line()["close"] == "server-truncated"
 
 

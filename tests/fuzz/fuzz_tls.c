@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "lb/tls/dryrun.h"
+#include "lb/tls/sessions.h"
 
 enum { INPUT_MAX = 65536, PEM_MAX = 16384 };
 
@@ -39,6 +40,7 @@ static struct {
     struct tls_pair pair;
     struct tls_context *one_way, *mutual;
     struct tls_scratch scratch;
+    struct tls_sessions *sessions;
 } world;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -52,12 +54,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     world.pair.certificate = world.pair.key = world.settings.client_ca = make_identity();
     world.settings.pairs = &world.pair;
     world.settings.pair_count = 1;
+    world.settings.session_lifetime_ms = 3600 * 1000;
+    world.settings.session_tickets = true;
     world.one_way = tls_context_new(&world.settings, (struct place){0}, &problems);
     world.settings.mode = TLS_MUTUAL;
     world.mutual = tls_context_new(&world.settings, (struct place){0}, &problems);
     for (size_t i = 0; i < problems.count; i++)
         fprintf(stderr, "%s\n", problems.list[i].text);
     must(world.one_way && world.mutual && tls_scratch_init(&world.scratch, INPUT_MAX));
+    world.sessions = tls_sessions_new();
+    tls_context_resume(world.one_way, world.sessions, SLICE_LITERAL("one-way"));
+    tls_context_resume(world.mutual, world.sessions, SLICE_LITERAL("mutual"));
     problems_free(&problems);
     return 0;
 }

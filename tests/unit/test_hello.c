@@ -323,6 +323,7 @@ static void an_address_as_name_counts_as_none(void **state)
         read_extensions(seen, &extensions);
         assert_int_equal(seen->result, HELLO_COMPLETE);
         assert_string_equal(seen->hello.name, "");
+        assert_true(seen->hello.names_address);
     }
 }
 
@@ -420,13 +421,139 @@ static void what_follows_the_hello_is_left_alone(void **state)
     assert_int_equal(seen->record.len, len);
 }
 
+/* ---- compacting ---- */
+
+/* As a listener does it: each piece is put behind what is left, which is compacted while it is partial. */
+static enum hello_result collect(struct seen *seen, const struct build *wire, size_t piece, size_t *most)
+{
+    static char kept[2 * HELLO_WIRE_MAX];
+    size_t len = 0;
+    *most = 0;
+    for (size_t at = 0; at < wire->len; at += piece) {
+        size_t now = wire->len - at < piece ? wire->len - at : piece;
+        memcpy(kept + len, wire->bytes + at, now);
+        len += now;
+        seen->result = hello_read(slice_make(kept, len), seen->flat, &seen->hello, &seen->record);
+        if (seen->result != HELLO_PARTIAL)
+            return seen->result;
+        len = hello_compact(kept, len);
+        *most = len > *most ? len : *most;
+    }
+    return seen->result;
+}
+
+static void a_hello_that_is_compacted_as_it_comes_is_the_same_hello(void **state)
+{
+    struct seen *seen = *state;
+    struct build extensions = usual_extensions(), message = wrap(&extensions, TLS13_SUITE, 2);
+    static const size_t chunks[] = {1, 2, 3, 7, 50, 1000};
+    size_t most;
+    for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++)
+        for (size_t piece = 1; piece < 40; piece++) {
+            struct build wire = records(&message, chunks[i]);
+            assert_int_equal(collect(seen, &wire, piece, &most), HELLO_COMPLETE);
+            assert_string_equal(seen->hello.name, "api.example.com");
+            assert_memory_equal(seen->record.data + 5, message.bytes, message.len);
+            assert_int_equal(seen->record.len, message.len + 5);
+            assert_true(most <= message.len + 10);
+        }
+}
+
+static void the_largest_hello_in_tiny_records_takes_no_more_than_in_one(void **state)
+{
+    static struct build extensions, message, wire;
+    static char padding[HELLO_MAX];
+    size_t most, fixed = 4 + 2 + 32 + 1 + 4 + 2 + 2 + 4;
+    extensions.len = 0;
+    put_extension(&extensions, 21, padding, HELLO_MAX - fixed);
+    message = wrap(&extensions, TLS13_SUITE, 2);
+    wire = records(&message, 6);
+    assert_int_equal(collect(*state, &wire, 1000, &most), HELLO_COMPLETE);
+    assert_true(most <= HELLO_MAX + 10);
+}
+
+static void the_end_of_a_record_that_is_to_come_stays_where_it_belongs(void **state)
+{
+    (void)state;
+    char wire[] = "\x16\x03\x01\x00\x01\x01\x16\x03\x01\x00\x02\x00\x00\x16\x03";
+    assert_int_equal(hello_compact(wire, 15), 10);
+    assert_memory_equal(wire, "\x16\x03\x01\x00\x03\x01\x00\x00\x16\x03", 10);
+    assert_int_equal(hello_compact(wire, 3), 3);
+    assert_int_equal(hello_compact(wire, 0), 0);
+}
+
+/* ---- the second hello ---- */
+
+static const char *difference(struct seen *seen, const struct build *first, const struct build *again)
+{
+    struct seen other = {.copy = NULL};
+    read_extensions(seen, first);
+    read_extensions(&other, again);
+    assert_int_equal(seen->result, HELLO_COMPLETE);
+    assert_int_equal(other.result, HELLO_COMPLETE);
+    const char *why = hello_repeats(&seen->hello, &other.hello);
+    free(other.copy);
+    return why;
+}
+
+static void a_second_hello_may_bring_shares_cookie_and_padding(void **state)
+{
+    struct build first = usual_extensions(), again = usual_extensions();
+    put_extension(&first, 51, "\0\0", 2);
+    put_extension(&again, 51, "\0\5\0\x17\0\1x", 7);
+    put_extension(&again, 44, "\0\1x", 3);
+    put_extension(&again, 21, "\0\0\0", 3);
+    assert_null(difference(*state, &first, &again));
+}
+
+static void a_second_hello_with_another_name_or_list_is_told(void **state)
+{
+    static const struct {
+        unsigned type;
+        const char *body;
+        size_t len;
+        const char *expected;
+    } cases[] = {
+        {0, "\0\x8\0\0\5b.com", 10, "name"},
+        {0,
+         "\0\xc\0\0\x9"
+         "127.0.0.1",
+         14, "name"},
+        {43, "\2\3\4", 3, "versions"},
+        {10, "\0\2\0\x17", 4, "groups"},
+        {13, "\0\2\4\3", 4, "signature schemes"},
+        {16, "\0\3\2h2", 5, "protocols"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct build first = {.len = 0}, again = {.len = 0};
+        put_extension(&again, cases[i].type, cases[i].body, cases[i].len);
+        const char *why = difference(*state, &first, &again);
+        assert_non_null(why);
+        assert_non_null(strstr(why, cases[i].expected));
+        why = difference(*state, &again, &first);
+        assert_non_null(why);
+    }
+}
+
+static void a_second_hello_with_other_suites_is_told(void **state)
+{
+    struct seen *seen = *state, other = {.copy = NULL};
+    struct build extensions = usual_extensions(), message = wrap(&extensions, "\x13\x02", 2);
+    struct build wire = records(&message, 16384);
+    read_extensions(seen, &extensions);
+    read_bytes(&other, wire.bytes, wire.len);
+    assert_non_null(hello_repeats(&seen->hello, &other.hello));
+    free(other.copy);
+}
+
 /* ---- names ---- */
 
 static void what_is_no_host_name_is_not_normalized(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",     ".",     "..",      "a..b",  "-a",  "a-",   "a.b-",     "a b",
-                                      "a:80", "[::1]", "1.2.3.4", "1.2.3", "a.1", "a*.b", "\xc3\xa9", "a/b"};
+    static const char *const bad[] = {"",         ".",    "..",        "a..b",    "-a",    "a-",  "a.b-",
+                                      "a b",      "a:80", "[::1]",     "1.2.3.4", "1.2.3", "a.1", "a*.b",
+                                      "\xc3\xa9", "a/b",  "1.2.3.0x4", "a.0X1f",  "0x"};
     char out[HELLO_NAME_MAX + 1], label[70], name[300];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(hello_normalize_name(slice_of(bad[i]), out));
@@ -479,6 +606,12 @@ int main(void)
         TEST(a_hello_cut_into_records_of_any_size_becomes_one_record),
         TEST(the_largest_hello_is_read),
         TEST(what_follows_the_hello_is_left_alone),
+        TEST(a_hello_that_is_compacted_as_it_comes_is_the_same_hello),
+        TEST(the_largest_hello_in_tiny_records_takes_no_more_than_in_one),
+        TEST(the_end_of_a_record_that_is_to_come_stays_where_it_belongs),
+        TEST(a_second_hello_may_bring_shares_cookie_and_padding),
+        TEST(a_second_hello_with_another_name_or_list_is_told),
+        TEST(a_second_hello_with_other_suites_is_told),
         cmocka_unit_test(what_is_no_host_name_is_not_normalized),
         cmocka_unit_test(names_are_lower_case_without_final_dot),
     };

@@ -92,7 +92,10 @@ struct client_spec {
     const struct pki_cert *more[10]; /* sent behind it, in this order */
     const struct pki_cert *trust;    /* NULL: trusts anyone */
     const char *ciphers, *groups, *alpn, *name;
-    size_t chunk; /* bytes given to the server at once; 0: all */
+    size_t chunk;            /* bytes given to the server at once; 0: all */
+    SSL_SESSION *session;    /* to be resumed */
+    uint64_t options;        /* SSL_OP_... */
+    struct slice old_ticket; /* of TLS 1.2, in place of the session's */
 };
 
 struct client {
@@ -128,6 +131,7 @@ static inline void client_start(struct client *client, const struct client_spec 
     SSL_CTX_set_security_level(client->ctx, 0);
     SSL_CTX_set_min_proto_version(client->ctx, spec->version);
     SSL_CTX_set_max_proto_version(client->ctx, spec->version);
+    SSL_CTX_set_options(client->ctx, spec->options);
     if (spec->trust) {
         X509_STORE_add_cert(SSL_CTX_get_cert_store(client->ctx), spec->trust->x509);
         SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, NULL);
@@ -148,6 +152,12 @@ static inline void client_start(struct client *client, const struct client_spec 
     if (spec->name)
         SSL_set_tlsext_host_name(client->ssl, spec->name);
     client_give_certificates(client, spec);
+    if (spec->session)
+        assert_int_equal(SSL_set_session(client->ssl, spec->session), 1);
+    if (spec->old_ticket.data)
+        assert_int_equal(SSL_set_session_ticket_ext(client->ssl, (void *)spec->old_ticket.data,
+                                                    (int)spec->old_ticket.len),
+                         1);
 }
 
 static inline void client_stop(struct client *client)

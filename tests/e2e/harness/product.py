@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("LB_BINARY", ROOT / "build/release/lb")).resolve()
 REPORTS = re.compile(r"Sanitizer|runtime error:|Assertion|assertion|LeakSan|stack smashing|buffer overflow detected")
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8",
-               "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:abort_on_error=0:" + os.environ.get("ASAN_OPTIONS", ""),
+               "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:abort_on_error=0:quarantine_size_mb=64:" + os.environ.get("ASAN_OPTIONS", ""),
                "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99:" + os.environ.get("UBSAN_OPTIONS", ""),
                "TSAN_OPTIONS": "exitcode=99:" + os.environ.get("TSAN_OPTIONS", "")}
 
