@@ -92,8 +92,11 @@ static struct tls_context *choose_context(struct conn *conn, const struct hello 
 
 static void start_handshake(struct conn *conn, const struct hello *hello, struct slice record)
 {
-    if (hello->name[0])
-        conn->server_name = strdup(hello->name);
+    conn->server_name = hello->name[0] ? strdup(hello->name) : NULL;
+    if (hello->name[0] && !conn->server_name) { /* without it a reload would find the rules of no name */
+        conn_close(conn, REASON_NO_MEMORY);
+        return;
+    }
     struct tls_context *context = choose_context(conn, hello);
     if (!context)
         return;
