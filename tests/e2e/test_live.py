@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import client, config
-from harness.client import ask, echoes, refusal, tls
+from harness.client import ask, refusal, tls
 from harness.origin import echo
 from harness.pki import now
 from harness.ports import free_port
