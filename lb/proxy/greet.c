@@ -113,7 +113,7 @@ static void start_handshake(struct conn *conn, const struct hello *hello, struct
 static void keep_hello(struct conn *conn, struct slice wire)
 {
     early_data(conn, wire);
-    if (!conn->early)
+    if (conn->state != CONN_HELLO) /* out of memory: it is closed, and what it had is free */
         return;
     size_t len = hello_compact(conn->early->bytes, conn->early->len);
     if (len == conn->early->len)
