@@ -286,6 +286,7 @@ static void queue_conn(struct conn *conn)
 void reauthorize_begin(struct proxy_thread *thread)
 {
     struct reauthorizer *all = thread->reauthorizer;
+    bool idle = !all->first;
     struct conn *next;
     for (struct conn *conn = thread->first; conn; conn = next) {
         next = conn->next;
@@ -294,7 +295,8 @@ void reauthorize_begin(struct proxy_thread *thread)
     }
     if (!all->first)
         return;
-    all->changed_us = thread->current->made_us;
+    if (idle) /* the lag of what waits counts from the first change that it waits for */
+        all->changed_us = thread->current->made_us;
     uv_idle_start(&all->idle, run_slice);
 }
 

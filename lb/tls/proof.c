@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { FORMAT = 1, TIME_LEN = 8, LENGTH_LEN = 2, FLAG_LEAF_IS_ANCHOR = 1 };
+enum { FORMAT = 2, TIME_LEN = 8, LENGTH_LEN = 2, FLAG_LEAF_IS_ANCHOR = 1 };
 
 static void put_number(char *out, size_t bytes, uint64_t number)
 {
@@ -84,7 +84,7 @@ bool proof_chain_read(struct slice bytes, struct proof_chain *out)
 
 static size_t size_of(const struct proof *proof)
 {
-    size_t head = 2 + TIME_LEN;
+    size_t head = 3 + TIME_LEN;
     switch (proof->kind) {
     case PROOF_CHAIN: return head + PROOF_HASH_LEN + proof->chain.len;
     case PROOF_CHAIN_AT: return head + 2 * PROOF_HASH_LEN;
@@ -100,6 +100,7 @@ size_t proof_write(const struct proof *proof, char *out, size_t room)
         return 0;
     *out++ = FORMAT;
     *out++ = (char)proof->kind;
+    *out++ = (char)proof->times;
     put_number(out, TIME_LEN, (uint64_t)proof->first);
     out += TIME_LEN;
     if (proof->kind == PROOF_NOBODY)
@@ -133,14 +134,15 @@ static bool read_identity(struct slice bytes, struct proof *out)
 
 bool proof_read(struct slice bytes, struct proof *out)
 {
-    uint64_t format, kind, first;
+    uint64_t format, kind, times, first;
     *out = (struct proof){.kind = PROOF_NOBODY};
     if (!take_number(&bytes, 1, &format) || !take_number(&bytes, 1, &kind) ||
-        !take_number(&bytes, TIME_LEN, &first))
+        !take_number(&bytes, 1, &times) || !take_number(&bytes, TIME_LEN, &first))
         return false;
     if (format != FORMAT || kind > PROOF_CHAIN_AT || first > INT64_MAX)
         return false;
     out->kind = (enum proof_kind)kind;
+    out->times = (uint8_t)times;
     out->first = (int64_t)first;
     return read_identity(bytes, out);
 }

@@ -9,7 +9,7 @@
 #include "lb/tls/path.h"
 
 #define PROOF_HASH_LEN  32
-#define PROOF_SMALLEST  (2 + 8 + 2 * PROOF_HASH_LEN) /* the room that any proof finds enough */
+#define PROOF_SMALLEST  (3 + 8 + 2 * PROOF_HASH_LEN) /* the room that any proof finds enough */
 #define PROOF_CHAIN_MAX (32 * 1024)                  /* larger chains are not carried: full handshakes */
 
 enum proof_kind {
@@ -20,6 +20,7 @@ enum proof_kind {
 
 struct proof {
     enum proof_kind kind;
+    uint8_t times;                        /* resumptions in a row that led to this one */
     int64_t first;                        /* unix seconds of the first authentication */
     unsigned char anchor[PROOF_HASH_LEN]; /* SHA-256 of the anchor's public key */
     struct slice chain;                   /* as proof_chain_write gives it; into the bytes that were read */

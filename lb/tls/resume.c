@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lb/base/text.h"
 #include "lb/tls/digest.h"
 #include "lb/tls/session_parts.h"
 #include "lb/tls/sessions_parts.h"
@@ -9,7 +10,10 @@
 
 enum { WIRE_TLS_1_3 = 0x0304 };
 
-#define SKEW_S 60 /* between the clocks of machines that share ticket keys */
+#define SKEW_S    60  /* between the clocks of machines that share ticket keys */
+#define TIMES_MAX 255 /* resumptions in a row: wolfSSL has one byte to number tickets, and then fails */
+
+enum { SCOPE_ROOM = 64 + 5 * (SUITES_MAX + GROUPS_MAX + SIGNATURES_MAX) };
 
 /* ---- the context ---- */
 
@@ -72,16 +76,32 @@ void resume_release(struct tls_context *context)
         wc_FreeRng(&rules->rng);
 }
 
-/* The mode is part of it: a session from when certificates were optional is none for a demand. */
+static void add_rules(struct text *text, const struct tls_context *context)
+{
+    for (size_t i = 0; i < context->suite_count; i++)
+        text_addf(text, "%x ", context->suites[i]);
+    text_addc(text, '/');
+    for (int i = 0; i < context->group_count; i++)
+        text_addf(text, "%x ", (unsigned)context->groups[i]);
+    text_addc(text, '/');
+    for (size_t i = 0; i < context->signatures.count; i++)
+        text_addf(text, "%x ", context->signatures.list[i]);
+}
+
+/* The mode is part of it: a session from when certificates were optional is none for a demand. So is what a
+ * full handshake has to keep to: in TLS 1.2 wolfSSL resumes with a cipher that is allowed no more. */
 static void make_scope(const struct tls_context *context, struct slice name, unsigned char out[32])
 {
-    char text[512] = "lb scope 1";
+    char buffer[SCOPE_ROOM];
+    struct text text;
     unsigned char hash[PROOF_HASH_LEN];
-    size_t len = strlen(text);
+    text_init(&text, buffer, sizeof buffer);
     digest_sha256(name, hash);
-    text[len++] = (char)context->mode;
-    memcpy(text + len, hash, sizeof hash);
-    digest_sha256(slice_make(text, len + sizeof hash), out);
+    text_adds(&text, "lb scope 2");
+    text_addc(&text, (char)context->mode);
+    text_add(&text, slice_make(hash, sizeof hash));
+    add_rules(&text, context);
+    digest_sha256(slice_make(text.data, text.len), out);
 }
 
 void tls_context_resume(struct tls_context *context, struct tls_sessions *sessions, struct slice scope)
@@ -280,6 +300,7 @@ bool resume_prove(struct tls_session *session, size_t room, struct proof *proof,
     bool again = wolfSSL_session_reused(session->ssl) == 1;
     const struct captured *who = again ? resumption->captured : session->verified ? session->captured : NULL;
     *proof = (struct proof){.kind = PROOF_NOBODY,
+                            .times = again ? (uint8_t)(resumption->times + 1) : 0,
                             .first = again ? resumption->first : context_now(session->context)};
     if ((again && !resumption->opened) || (!who && session->context->mode == TLS_MUTUAL))
         return false;
@@ -364,7 +385,7 @@ static bool judge_proof(struct tls_session *session, const struct proof *proof)
 static bool is_young(const struct tls_session *session, const struct proof *proof)
 {
     int64_t age = context_now(session->context) - proof->first;
-    return age >= -SKEW_S && age < session->context->resume.lifetime;
+    return proof->times < TIMES_MAX && age >= -SKEW_S && age < session->context->resume.lifetime;
 }
 
 /* Which of several offers wolfSSL resumes in the end is not told: only the first good one is opened. The same
@@ -382,6 +403,7 @@ bool resume_admit(struct tls_session *session, const struct proof *proof, const 
     if (!judge_proof(session, proof))
         return false;
     memcpy(resumption->token, token, sizeof resumption->token);
+    resumption->times = proof->times;
     resumption->first = proof->first;
     resumption->opened = true;
     return true;

@@ -1,7 +1,8 @@
 /*
  * Resumption, which is an authentication: a session carries the proof of its first handshake, and comes back
- * only to the listener, policy, name and version that it was made for, within session-lifetime of that first
- * handshake, and if the client's certificate would be let in now. Whatever fails, the full handshake goes on.
+ * only to the listener, policy, name and version that it was made for, under the same ciphers, groups and
+ * signatures, within session-lifetime of that first handshake, and if the client's certificate would be let
+ * in now. Whatever fails, the full handshake goes on.
  */
 #ifndef LB_TLS_RESUME_H
 #define LB_TLS_RESUME_H
@@ -21,7 +22,7 @@ struct resume_rules {
     int64_t lifetime; /* seconds; 0: nothing is resumed */
     bool tickets;
     struct tls_sessions *sessions; /* NULL until the context is shared: nothing is resumed */
-    unsigned char scope[32];       /* stands for listener, policy and mode */
+    unsigned char scope[32];       /* stands for listener, policy, mode, ciphers, groups and signatures */
     struct ticket_set *file;       /* of ticket-keys; NULL: the ring's are used */
     struct ticket_set *held;       /* of the ring */
     WC_RNG rng;
@@ -35,6 +36,7 @@ struct resumption {
     bool foreign;              /* its ticket is longer than any of ours: wolfSSL must not see it */
     bool opened;               /* what follows is set */
     unsigned char token[32];   /* tells the accepted one from others that were offered */
+    uint8_t times;             /* resumptions in a row before this one */
     int64_t first;             /* unix seconds of the first authentication */
     struct captured *captured; /* NULL: no certificate was proven */
 };

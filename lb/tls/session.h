@@ -89,7 +89,7 @@ enum tls_refusal {
     TLS_REFUSED_NONE,
     TLS_REFUSED_KEY,         /* sealed with a key that is not known here, or not any more */
     TLS_REFUSED_BOND,        /* made for another listener, policy, name or version; or damaged */
-    TLS_REFUSED_AGE,         /* session-lifetime has passed since the first handshake */
+    TLS_REFUSED_AGE,         /* session-lifetime has passed, or 255 in a row */
     TLS_REFUSED_LOST,        /* what it refers to is not kept (any more) */
     TLS_REFUSED_CERTIFICATE, /* would not be let in today */
     TLS_REFUSAL_COUNT

@@ -11,6 +11,7 @@ from harness.client import ask, refusal, tls
 from harness.origin import echo
 from harness.pki import now
 from harness.ports import free_port
+from harness.visitor import KINDS, came_back
 from harness.waiting import scaled, until
 
 CROWD = scaled(1000)
@@ -189,6 +190,21 @@ def test_one_that_nobody_asked_for_a_certificate_is_closed_when_certificates_bec
     assert not is_open(sock)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_that_was_resumed_is_judged_like_any_other(held, lb, pki, kind):
+    port = held()
+    socks = []
+    for identity in ("good", "good-two-between", "good-rsa"):
+        visitor = came_back(pki, port, kind, identity=identity)
+        socks.append(tls(pki, port, using=visitor.context, session=visitor.session))
+        assert ask(socks[-1]) == b"ping" and socks[-1].session_reused
+    revoke(lb, pki, "good", "intermediate")
+    lb.reload()
+    for line in lb.wait_connections(2, reason="reauthorization"):
+        assert line["resumed"] and "revoked" in line["text"]
+    assert [is_open(sock) for sock in socks] == [False, False, True]
+
+
 def test_a_kept_http_connection_is_closed_without_waiting_for_a_request(held, lb, pki):
     port = held(protocol="http", alpn="http/1.1", route="-> respond=200:hi")
     sock = tls(pki, port, "good")
@@ -226,6 +242,18 @@ def test_a_kept_connection_that_is_let_in_by_newer_rules_ends_with_its_certifica
             sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert sock.recv(1000).startswith(b"HTTP/1.1 200")
         until(lambda: ended([sock]), lambda: "the connection is closed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resumed_connection_ends_with_its_certificate(lb, pki, origin, kind):
+    port = free_port()
+    pki.issue(f"brief-{kind}", pki["root"], end=now() + datetime.timedelta(seconds=4))
+    lb.start(config.mutual(pki, port, origin(echo), close_on_expiry="yes"))
+    visitor = came_back(pki, port, kind, identity=f"brief-{kind}")
+    sock = tls(pki, port, using=visitor.context, session=visitor.session)
+    assert ask(sock) == b"ping" and sock.session_reused
+    assert lb.wait_connection(close="close-on-expiry")["resumed"]
+    assert not is_open(sock)
 
 
 def test_a_connection_ends_at_its_age(lb, pki, origin):

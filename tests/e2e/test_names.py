@@ -239,6 +239,30 @@ def test_a_request_without_a_host_meets_the_rules_of_no_name(lb, sites, pki):
             assert int(sock.recv(4096).split()[1]) == status
 
 
+OPTION_LUA = """function on_authorize(conn)
+  if lb.options.team[conn.certificate.subject.OU] then return true end
+  return false, 'not of ' .. lb.options.team
+end"""
+
+
+def test_names_with_one_script_and_other_options_have_other_rules(lb, sites, pki):
+    port, script = free_port(), lb.file("team.lua", OPTION_LUA)
+    client_keys = {"tls": "mutual", "client_ca": pki.client_ca, "client_crl": pki.crl}
+    lb.start(config.listener("main", port, protocol="http", alpn="http/1.1", route="-> respond=200:hello",
+                             certificate=[pair(sites[name]) for name in ("a", "b", "wild")], script=script,
+                             **client_keys, **{"option.team": "payments"}) +
+             config.section("certificate b.test", script=script, **{"option.team": "treasury"}) +
+             config.section("certificate exact.wild.test", script=script, **{"option.team": "payments"}))
+    with tls(pki, port, "good", name="b.test") as sock:
+        assert get(sock, "b.test")[0] == 403
+    with tls(pki, port, "good", name="a.test") as sock:
+        assert get(sock, "b.test")[0] == 421
+    with tls(pki, port, "good", name="a.test") as sock:
+        assert get(sock, "exact.wild.test")[0] == 200
+    with tls(pki, port, "treasury", name="b.test") as sock:
+        assert get(sock, "a.test")[0] == 421
+
+
 # ---- what the operator is told
 
 

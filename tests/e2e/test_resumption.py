@@ -10,51 +10,20 @@ import time
 import pytest
 
 from harness import client, config, node
-from harness.client import V12, V13, refusal
+from harness.client import V12, V13
 from harness.pki import days, now
 from harness.ports import free_port
 from harness.product import run_lb
+from harness.visitor import KINDS, Visitor, came_back
 from harness.waiting import until
 
-KINDS = {"ticket-1.3": (V13, 0), "ticket-1.2": (V12, 0), "id-1.2": (V12, ssl.OP_NO_TICKET)}
 each_kind = pytest.mark.parametrize("kind", KINDS)
 tickets = pytest.mark.parametrize("kind", ["ticket-1.3", "ticket-1.2"])
-
-
-class Visitor:
-    """A client that keeps the session it was given last."""
-
-    def __init__(self, pki, kind, identity="good", **keys):
-        version, options = KINDS[kind]
-        self.pki, self.session = pki, None
-        self.context = client.context(pki, identity, version=version, **keys)
-        self.context.options |= options
-
-    def visit(self, port, name="localhost", keep=True):
-        """True if the session was resumed; Refused if lb lets nobody in."""
-        with client.tls(self.pki, port, using=self.context, session=self.session, name=name) as sock:
-            assert client.ask(sock) == b"ping"
-            reused = sock.session_reused
-            if keep:
-                self.session = sock.session
-            client.end(sock)
-            return reused
-
-    def refused(self, port, name="localhost"):
-        return refusal(self.pki, port, using=self.context, session=self.session, name=name)
 
 
 @pytest.fixture
 def serve(serve_mutual):
     return serve_mutual
-
-
-def came_back(pki, port, kind, **keys):
-    """A visitor that has a session, tried once."""
-    visitor = Visitor(pki, kind, **keys)
-    assert not visitor.visit(port)
-    assert visitor.visit(port)
-    return visitor
 
 
 # --- who is refused ---------------------------------------------------------------------------------------------------

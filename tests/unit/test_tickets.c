@@ -294,11 +294,12 @@ static void a_proof_without_certificate_comes_back(void **state)
 {
     (void)state;
     char bytes[64];
-    struct proof proof = {.kind = PROOF_NOBODY, .first = NOON}, again;
+    struct proof proof = {.kind = PROOF_NOBODY, .times = 254, .first = NOON}, again;
     size_t len = proof_write(&proof, bytes, sizeof bytes);
     assert_true(len > 0);
     assert_true(proof_read(slice_make(bytes, len), &again));
     assert_int_equal(again.kind, PROOF_NOBODY);
+    assert_int_equal(again.times, 254);
     assert_int_equal(again.first, NOON);
     for (size_t i = 0; i < len; i++)
         assert_false(proof_read(slice_make(bytes, i), &again));
@@ -310,10 +311,10 @@ static void a_malformed_proof_is_refused(void **state)
     (void)state;
     struct proof out;
     struct proof_chain chain;
-    assert_false(proof_read(SLICE_LITERAL("\x02\x00\0\0\0\0\0\0\0\x01"), &out));   /* another format */
-    assert_false(proof_read(SLICE_LITERAL("\x01\x03\0\0\0\0\0\0\0\x01"), &out));   /* another kind */
-    assert_false(proof_read(SLICE_LITERAL("\x01\x00\xff\0\0\0\0\0\0\x01"), &out)); /* before all time */
-    assert_false(proof_read(SLICE_LITERAL("\x01\x01\0\0\0\0\0\0\0\x01"), &out));   /* no chain */
+    assert_false(proof_read(SLICE_LITERAL("\x01\x00\0\0\0\0\0\0\0\0\x01"), &out));   /* another format */
+    assert_false(proof_read(SLICE_LITERAL("\x02\x03\0\0\0\0\0\0\0\0\x01"), &out));   /* another kind */
+    assert_false(proof_read(SLICE_LITERAL("\x02\x00\0\xff\0\0\0\0\0\0\x01"), &out)); /* before all time */
+    assert_false(proof_read(SLICE_LITERAL("\x02\x01\0\0\0\0\0\0\0\0\x01"), &out));   /* no chain */
     assert_false(proof_chain_read(SLICE_LITERAL(""), &chain));
     assert_false(proof_chain_read(SLICE_LITERAL("\x00\x00"), &chain));         /* of none */
     assert_false(proof_chain_read(SLICE_LITERAL("\x0a\x00"), &chain));         /* of too many */
@@ -436,9 +437,9 @@ static void a_proof_that_does_not_fit_is_not_sealed(void **state)
     struct proof proof = {.kind = PROOF_NOBODY, .first = NOON};
     assert_int_equal(wc_InitRng(&rng), 0);
     ticket_bond(&bond, scope, 4, "a.test");
-    for (size_t room = 0; room < 112; room++)
+    for (size_t room = 0; room < 113; room++)
         assert_int_equal(ticket_seal(&key, &rng, &bond, &parts, 100, room, &proof), 0);
-    assert_int_equal(ticket_seal(&key, &rng, &bond, &parts, 100, 112, &proof), 112);
+    assert_int_equal(ticket_seal(&key, &rng, &bond, &parts, 100, 113, &proof), 113);
     wc_FreeRng(&rng);
 }
 

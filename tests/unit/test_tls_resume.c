@@ -437,6 +437,30 @@ static void twenty_resumptions_in_a_row_do_not_outlive_the_lifetime(void **state
     tls_sessions_free(sessions);
 }
 
+static void who_comes_back_for_the_thousandth_time_is_let_in(void **state)
+{
+    struct world *world = *state;
+    struct tls_sessions *sessions = tls_sessions_new();
+    struct server server;
+    open_listener(&server, world, TLS_MUTUAL, sessions, "one");
+    for (enum way way = 0; way < WAYS; way++) {
+        struct client_spec spec = by(way, (struct client_spec){.leaf = &world->client});
+        int resumed = 0;
+        spec.session = first_session(&server, spec);
+        for (int i = 0; i < 1000; i++) {
+            struct seen seen = visit(&server, spec);
+            assert_true(seen.good);
+            resumed += seen.resumed;
+            SSL_SESSION_free(spec.session);
+            spec.session = seen.session;
+        }
+        assert_true(resumed > 990);
+        SSL_SESSION_free(spec.session);
+    }
+    server_stop(&server);
+    tls_sessions_free(sessions);
+}
+
 static void without_a_lifetime_nothing_is_resumed(void **state)
 {
     struct world *world = *state;
@@ -802,6 +826,7 @@ int main(void)
         cmocka_unit_test(without_the_extended_master_secret_nothing_is_resumed),
         cmocka_unit_test(a_session_that_is_too_old_is_worth_nothing),
         cmocka_unit_test(twenty_resumptions_in_a_row_do_not_outlive_the_lifetime),
+        cmocka_unit_test(who_comes_back_for_the_thousandth_time_is_let_in),
         cmocka_unit_test(without_a_lifetime_nothing_is_resumed),
         cmocka_unit_test(without_tickets_only_ids_are_resumed),
         cmocka_unit_test(who_was_revoked_since_is_refused),
