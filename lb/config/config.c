@@ -7,6 +7,7 @@
 #include "lb/config/build.h"
 #include "lb/config/check.h"
 #include "lb/config/files.h"
+#include "lb/config/kept.h"
 
 /* One configuration on its way from files to a snapshot. */
 struct loading {
@@ -55,6 +56,8 @@ static struct config *build(struct loading *loading)
     if (!loading->before)
         check_log(config, source, source->problems);
     check_files(&draft, source, source->problems);
+    if (loading->before)
+        check_kept(config, loading->before, source->problems);
     draft_release(&draft);
     return config;
 }

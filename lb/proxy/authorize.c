@@ -6,6 +6,7 @@
 #include "lb/proxy/http.h"
 #include "lb/proxy/lifetime.h"
 #include "lb/proxy/ocsp.h"
+#include "lb/proxy/reauthorize.h"
 #include "lb/proxy/steps.h"
 #include "lb/tls/context.h"
 
@@ -111,7 +112,7 @@ static bool verified_under(const struct conn *conn, struct service *service, str
 {
     size_t count;
     const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
-    if (tls_settings_verify_alike(&service->listener->tls, &conn->service->listener->tls))
+    if (service_verifies_alike(conn->thread, conn->service, service))
         return true;
     struct tls_context *context = service->contexts ? service_context(service, 0) : NULL;
     if (context)

@@ -4,37 +4,12 @@
 
 #include "lb/base/clock.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/reauthorize.h"
 #include "lb/proxy/steps.h"
 
 static bool same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-/* What a script makes of its options may be another decision. */
-static bool same_options(const struct script_settings *a, const struct script_settings *b)
-{
-    if (a->option_count != b->option_count)
-        return false;
-    for (size_t i = 0; i < a->option_count; i++)
-        if (!same_text(a->options[i].name, b->options[i].name) ||
-            !same_text(a->options[i].value, b->options[i].value))
-            return false;
-    return true;
-}
-
-/* Whether the one can take the place of the other, once it has decided. */
-static bool can_follow(const struct service *a, const struct service *b)
-{
-    const struct listener *left = a->listener, *right = b->listener;
-    return left->protocol == right->protocol && left->tls.mode == right->tls.mode &&
-           tls_settings_verify_alike(&left->tls, &right->tls) &&
-           same_text(left->script.path, right->script.path);
-}
-
-bool service_policy_alike(const struct service *a, const struct service *b)
-{
-    return can_follow(a, b) && same_options(&a->listener->script, &b->listener->script);
 }
 
 static bool names_host(const struct service *service, struct slice host)
@@ -47,8 +22,7 @@ static bool names_host(const struct service *service, struct slice host)
 /* Of the same listener: the host's policy must be as the connection's. */
 static bool is_own(const struct service *service, struct slice host)
 {
-    const struct service *meant = service_for(service->base, host);
-    return meant == service || service_policy_alike(meant, service);
+    return service_for(service->base, host)->rules == service->rules;
 }
 
 bool service_misdirected(const struct service *service, struct slice host)
@@ -57,13 +31,13 @@ bool service_misdirected(const struct service *service, struct slice host)
     bool foreign = false;
     if (!is_own(service, host))
         return true;
-    if (!service->strangers || names_host(service->base, host))
+    if (host.len == 0 || !service->strangers || names_host(service->base, host))
         return false;
     for (size_t i = 0; i < generation->config->listener_count; i++) {
         struct service *other = &generation->services[i];
         if (other == service->base || other->listener->tls.mode == TLS_OFF || !names_host(other, host))
             continue;
-        if (service_policy_alike(service, service_for(other, host)))
+        if (service_for(other, host)->rules == service->rules)
             return false;
         foreign = true;
     }
@@ -88,15 +62,23 @@ static void leave_later(struct http_conn *http)
     wheel_arm(&conn->thread->wheel, &http->leave.entry, conn_now_ms(conn) + spread(conn, within));
 }
 
+static bool same_policy(struct proxy_thread *thread, const struct service *was, const struct service *is)
+{
+    return was->listener->protocol == is->listener->protocol &&
+           same_text(was->listener->script.path, is->listener->script.path) &&
+           service_verifies_alike(thread, was, is);
+}
+
 static bool goes_on(const struct conn *conn)
 {
     const struct service *newest =
         generation_service(conn->thread->current, conn->service->listener->name, conn->server_name);
-    return newest && can_follow(conn->service, newest);
+    return newest && same_policy(conn->thread, conn->service, newest);
 }
 
 void http_reloaded(struct proxy_thread *thread)
 {
+    service_forget_alike(thread);
     for (struct conn *conn = thread->first; conn; conn = conn->next)
         if (conn->state == CONN_HTTP && !goes_on(conn))
             leave_later(conn->http);

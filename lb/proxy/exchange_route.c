@@ -131,7 +131,7 @@ static bool take_server_of_connection(struct exchange *exchange)
 
 static bool is_misdirected(const struct exchange *exchange)
 {
-    return exchange->conn->client->tls && exchange->target.host[0] &&
+    return exchange->conn->client->tls &&
            service_misdirected(exchange->service, slice_of(exchange->target.host));
 }
 

@@ -9,6 +9,7 @@
 #include "lb/base/version.h"
 #include "lb/config/archive.h"
 #include "lb/proxy/http.h"
+#include "lb/proxy/reauthorize.h"
 #include "lb/proxy/server_tls.h"
 #include "lb/tls/context.h"
 #include "lb/tls/digest.h"
@@ -177,11 +178,30 @@ static bool names_hosts(const struct listener *listener)
     return listener->policy_count > 0;
 }
 
+/* One of each kind of rules. */
+struct kinds {
+    const struct service **list;
+    unsigned count;
+};
+
+/* Once, by content: requests then compare numbers. */
+static void number_rules(struct service *service, struct kinds *kinds)
+{
+    while (service->rules < kinds->count && !service_shares_hosts(kinds->list[service->rules], service))
+        service->rules++;
+    if (service->rules == kinds->count) {
+        kinds->list = mem_grow(kinds->list, (kinds->count + 1) * sizeof(*kinds->list));
+        kinds->list[kinds->count++] = service;
+    }
+    for (size_t i = 0; i < service->listener->policy_count; i++)
+        number_rules(&service->policies[i], kinds);
+}
+
 static bool differ(const struct service *a, const struct service *b)
 {
-    bool alike = service_policy_alike(a, b);
+    bool alike = a->rules == b->rules;
     for (size_t i = 0; alike && i < b->listener->policy_count; i++)
-        alike = service_policy_alike(a, &b->policies[i]);
+        alike = a->rules == b->policies[i].rules;
     return !alike;
 }
 
@@ -195,6 +215,16 @@ static void find_strangers(struct generation *generation, struct service *servic
     }
     for (size_t i = 0; i < service->listener->policy_count; i++)
         service->policies[i].strangers = service->strangers;
+}
+
+static void sort_hosts(struct generation *generation)
+{
+    struct kinds kinds = {0};
+    for (size_t i = 0; i < generation->config->listener_count; i++)
+        number_rules(&generation->services[i], &kinds);
+    for (size_t i = 0; i < generation->config->listener_count; i++)
+        find_strangers(generation, &generation->services[i]);
+    free(kinds.list);
 }
 
 struct generation *generation_new(struct config *config, unsigned number, struct log *log, atomic_uint *alive,
@@ -217,10 +247,10 @@ struct generation *generation_new(struct config *config, unsigned number, struct
     }
     generation->servers = server_tls_new(config, problems);
     good &= generation->servers != NULL;
-    for (size_t i = 0; i < config->listener_count; i++)
-        find_strangers(generation, &generation->services[i]);
-    if (good)
+    if (good) {
+        sort_hosts(generation);
         return generation;
+    }
     generation_free(generation);
     return NULL;
 }

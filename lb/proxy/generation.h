@@ -24,6 +24,7 @@ struct service {
     struct tls_context **contexts; /* as listener->tls.pairs, made when first used; NULL: plain */
     struct trust *trust;           /* of the contexts; NULL: clients show no certificates */
     struct script *script;         /* NULL: everyone that verified is allowed */
+    unsigned rules; /* what clients must prove: the same number where one rule stands for the other */
     bool strangers; /* some listener of another TLS policy names hosts: see service_misdirected */
 };
 

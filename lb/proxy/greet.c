@@ -92,8 +92,11 @@ static struct tls_context *choose_context(struct conn *conn, const struct hello 
 
 static void start_handshake(struct conn *conn, const struct hello *hello, struct slice record)
 {
-    if (hello->name[0])
-        conn->server_name = strdup(hello->name);
+    conn->server_name = hello->name[0] ? strdup(hello->name) : NULL;
+    if (hello->name[0] && !conn->server_name) { /* without it a reload would find the rules of no name */
+        conn_close(conn, REASON_NO_MEMORY);
+        return;
+    }
     struct tls_context *context = choose_context(conn, hello);
     if (!context)
         return;
@@ -110,7 +113,7 @@ static void start_handshake(struct conn *conn, const struct hello *hello, struct
 static void keep_hello(struct conn *conn, struct slice wire)
 {
     early_data(conn, wire);
-    if (!conn->early)
+    if (conn->state != CONN_HELLO) /* out of memory: it is closed, and what it had is free */
         return;
     size_t len = hello_compact(conn->early->bytes, conn->early->len);
     if (len == conn->early->len)

@@ -121,10 +121,8 @@ void http_decided(struct conn *conn); /* authorize.c: allowed again */
 void http_denied(struct conn *conn, unsigned status, enum reason reason, const char *text);
 void http_decide_wait(struct conn *conn, uint64_t wait_ms);
 
-/* Whether what was authorized under `a` is authorized under `b`, of the same generation: mode, CAs, CRLs,
- * script and its options. */
-bool service_policy_alike(const struct service *a, const struct service *b);
-/* The host is named by another listener with another policy, and by none with this one's. */
+/* The host (empty: none was named, as where there is no SNI) has other rules in the same listener; or another
+ * listener with other rules names it, and none with these. */
 bool service_misdirected(const struct service *service, struct slice host);
 
 /* ---- the fronts ---- */

@@ -78,7 +78,13 @@ bool lifetime_begin(struct conn *conn)
 {
     const struct listener *listener = conn->service->listener;
     int64_t expires = listener->close_on_expiry ? expiry_of(conn) : INT64_MAX;
-    if (conn->lifetime || (listener->max_age_ms == 0 && expires == INT64_MAX))
+    if (conn->lifetime) { /* let in again, by newer rules; its age counts from the first time */
+        conn->lifetime->expires_unix_s = expires;
+        if (expires != INT64_MAX)
+            arm(conn->lifetime);
+        return true;
+    }
+    if (listener->max_age_ms == 0 && expires == INT64_MAX)
         return true;
     struct lifetime *life = conn->lifetime = calloc(1, sizeof(*life));
     if (!life)

@@ -147,6 +147,13 @@ static void ask(struct conn *conn, struct service *service)
 
 /* ---- judging ---- */
 
+/* The certificates that the client has shown; NULL: none. */
+static const struct certificate *proven(const struct conn *conn, size_t *length)
+{
+    *length = 0;
+    return conn->client->tls ? tls_session_chain(conn->client->tls, length) : NULL;
+}
+
 static bool is_mutual(enum tls_mode mode)
 {
     return mode == TLS_MUTUAL || mode == TLS_MUTUAL_OPTIONAL;
@@ -170,10 +177,14 @@ static void judge(struct conn *conn)
 {
     struct tls_failure failure = {0};
     size_t length;
-    const struct certificate *chain = tls_session_chain(conn->client->tls, &length);
+    const struct certificate *chain = proven(conn, &length);
     struct service *service = newest_for(conn);
     if (!service)
         return;
+    if (!conn->client->tls) {
+        end(conn, "the listener demands TLS now, and this connection has none");
+        return;
+    }
     struct tls_context *context = service_context(service, 0);
     if (!context || !tls_context_admits(context, chain, length, &failure))
         end(conn, context ? failure.text : "out of memory");
@@ -212,42 +223,51 @@ static void run_slice(uv_idle_t *idle)
 
 /* ---- which ones ---- */
 
-bool service_rules_alike(const struct service *a, const struct service *b)
+static bool same_script(const struct service *a, const struct service *b)
 {
-    uint64_t was = a->script ? script_fingerprint(a->script) : 0,
-             is = b->script ? script_fingerprint(b->script) : 0;
-    return tls_settings_verify_alike(&a->listener->tls, &b->listener->tls) && was == is;
+    return (a->script ? script_fingerprint(a->script) : 0) == (b->script ? script_fingerprint(b->script) : 0);
 }
 
-/* The last answer is kept, for most connections of a thread have the same services. */
-struct comparison {
-    const struct service *was, *is;
-    bool alike;
-};
+bool service_shares_hosts(const struct service *a, const struct service *b)
+{
+    return a->listener->protocol == b->listener->protocol &&
+           tls_settings_verify_alike(&a->listener->tls, &b->listener->tls) && same_script(a, b);
+}
 
-static bool concerns(const struct conn *conn, struct comparison *last)
+bool service_verifies_alike(struct proxy_thread *thread, const struct service *was, const struct service *is)
+{
+    struct comparison *known = &thread->reauthorizer->known[((uintptr_t)was >> 6) % COMPARISONS];
+    if (known->was != was || known->is != is)
+        *known =
+            (struct comparison){was, is, tls_settings_verify_alike(&was->listener->tls, &is->listener->tls)};
+    return known->alike;
+}
+
+void service_forget_alike(struct proxy_thread *thread)
+{
+    memset(thread->reauthorizer->known, 0, sizeof(thread->reauthorizer->known));
+}
+
+static bool concerns(const struct conn *conn)
 {
     if (!is_live(conn)) /* one that is being closed has no name any more */
         return false;
     const struct service *was = conn->service;
     const struct service *is =
         generation_service(conn->thread->current, was->listener->name, conn->server_name);
-    const struct listener *now = is ? is->listener : was->listener;
-    bool may_prove = conn->client->tls && (is_mutual(was->listener->tls.mode) || is_mutual(now->tls.mode));
-    if (!now->reauthorize || !may_prove)
+    if (!is) /* a listener that is gone lets its connections finish */
         return false;
-    if (!is)
-        return false; /* a listener that is gone lets its connections finish */
-    if (last->was != was || last->is != is)
-        *last = (struct comparison){was, is, service_rules_alike(was, is)};
-    return !last->alike;
+    bool asks = is_mutual(was->listener->tls.mode) || is_mutual(is->listener->tls.mode);
+    if (!is->listener->reauthorize || !asks)
+        return false;
+    return !service_verifies_alike(conn->thread, was, is) || !same_script(was, is);
 }
 
 static void queue_conn(struct conn *conn)
 {
     struct reauthorizer *all = conn->thread->reauthorizer;
     size_t length;
-    tls_session_chain(conn->client->tls, &length);
+    proven(conn, &length);
     if (length == 0)
         count(&state_of(conn)->reauthorize_unchecked, 1);
     if (conn->recheck)
@@ -266,16 +286,17 @@ static void queue_conn(struct conn *conn)
 void reauthorize_begin(struct proxy_thread *thread)
 {
     struct reauthorizer *all = thread->reauthorizer;
-    struct comparison last = {0};
+    bool idle = !all->first;
     struct conn *next;
     for (struct conn *conn = thread->first; conn; conn = next) {
         next = conn->next;
-        if (conn->recheck || concerns(conn, &last))
+        if (conn->recheck || concerns(conn))
             queue_conn(conn);
     }
     if (!all->first)
         return;
-    all->changed_us = thread->current->made_us;
+    if (idle) /* the lag of what waits counts from the first change that it waits for */
+        all->changed_us = thread->current->made_us;
     uv_idle_start(&all->idle, run_slice);
 }
 

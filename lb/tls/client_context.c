@@ -5,7 +5,6 @@
 #include "lb/tls/client_parts.h"
 #include "lb/tls/identity.h"
 #include "lb/tls/io.h"
-#include "lb/tls/suites.h"
 #include "lb/tls/trust.h"
 #include "lb/tls/verify.h"
 
@@ -22,38 +21,6 @@ static struct tls_settings parts_of(const struct tls_client_settings *settings)
         .ciphers = settings->ciphers,
         .groups = settings->groups ? settings->groups : (char *)GROUPS,
     };
-}
-
-static bool set_versions(WOLFSSL_CTX *ctx, const struct tls_client_settings *settings, struct place place,
-                         struct problems *problems)
-{
-    if (settings->min > settings->max) {
-        problems_add(problems, place, "the lowest TLS version is above the highest");
-        return false;
-    }
-    if (settings->max == TLS_1_2)
-        wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_TLSv1_3);
-    if (settings->min == TLS_1_3 || wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS)
-        return true;
-    problems_add(problems, place, "wolfSSL cannot be limited to TLSv1.2 and above");
-    return false;
-}
-
-static bool set_suites_and_groups(struct tls_context *context, const struct tls_settings *settings,
-                                  struct place place, struct problems *problems)
-{
-    char suites[SUITES_TEXT_MAX];
-    bool good = suites_read(settings, place, problems, suites);
-    good = groups_read(settings, place, problems, context->groups, &context->group_count) && good;
-    if (!good)
-        return false;
-    if (wolfSSL_CTX_set_cipher_list(context->ctx, suites) != WOLFSSL_SUCCESS)
-        problems_add(problems, place, "wolfSSL does not take the ciphers %s", suites);
-    else if (wolfSSL_CTX_set_groups(context->ctx, context->groups, context->group_count) != WOLFSSL_SUCCESS)
-        problems_add(problems, place, "wolfSSL does not take the groups");
-    else
-        return true;
-    return false;
 }
 
 static bool give_anchor(WOLFSSL_CTX *ctx, const struct certificate *anchor)
@@ -120,8 +87,7 @@ static bool fill(struct tls_context *context, const struct tls_client_settings *
 {
     const struct tls_settings parts = parts_of(settings);
     const struct identity_use use = {true, settings->expiry_warning_s};
-    bool good = set_versions(context->ctx, settings, place, problems);
-    good = set_suites_and_groups(context, &parts, place, problems) && good;
+    bool good = context_set_protocol(context, &parts, place, problems);
     if (settings->pair.certificate.path)
         good = identity_load(context->ctx, &settings->pair, &use, place, problems) && good;
     good = set_servers(context, settings, place, problems) && good;

@@ -59,6 +59,13 @@ static bool set_suites_and_groups(struct tls_context *context, const struct tls_
     return false;
 }
 
+bool context_set_protocol(struct tls_context *context, const struct tls_settings *settings,
+                          struct place place, struct problems *problems)
+{
+    bool good = set_versions(context->ctx, settings, place, problems);
+    return set_suites_and_groups(context, settings, place, problems) && good;
+}
+
 /* After the suites, which bring a list of their own, and the key. */
 static bool set_signatures(struct tls_context *context, const struct tls_settings *settings,
                            const struct tls_pair *pair, struct place place, struct problems *problems)
@@ -123,8 +130,7 @@ static bool try_session(WOLFSSL_CTX *ctx, struct place place, struct problems *p
 static bool fill(struct tls_context *context, const struct tls_settings *settings,
                  const struct tls_pair *pair, struct place place, struct problems *problems)
 {
-    bool good = set_versions(context->ctx, settings, place, problems);
-    good = set_suites_and_groups(context, settings, place, problems) && good;
+    bool good = context_set_protocol(context, settings, place, problems);
     good = identity_load(context->ctx, pair, &(struct identity_use){false, settings->expiry_warning_s}, place,
                          problems) &&
            good;

@@ -30,6 +30,10 @@ struct tls_context {
 };
 
 void context_hold(struct tls_context *context);
+
+/* Versions, suites and groups, for both sides of a connection. False after adding problems. */
+bool context_set_protocol(struct tls_context *context, const struct tls_settings *settings,
+                          struct place place, struct problems *problems);
 int64_t context_now(const struct tls_context *context); /* what certificates are judged at */
 
 /* As tls_context_admits, and gives the path that was judged. */

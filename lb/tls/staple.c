@@ -6,6 +6,10 @@
 
 #include "lb/base/memory.h"
 
+/* In TLS 1.2 clients take no more than a record (OpenSSL). Anybody on the way can make an answer longer: its
+ * certificates are not signed. */
+enum { STAPLE_MAX = 16 * 1024 - 4 };
+
 struct staple {
     atomic_uint users;
     char *chain; /* what the certificates point into */
@@ -97,6 +101,10 @@ bool staple_load(struct staple *staple, struct slice der, int64_t now, struct oc
     case OCSP_REVOKED:
         *why = "it says that the certificate is REVOKED: clients will refuse it; replace the certificate";
         replace(staple, NULL, 0, 0);
+        return false;
+    }
+    if (der.len > STAPLE_MAX) {
+        *why = "it has more than 16 KB: clients would not take it";
         return false;
     }
     if (answer->until <= now) { /* the skew that clients are allowed is not ours to use up */

@@ -7,11 +7,13 @@ import warnings
 
 import pytest
 
+from harness import config as text
 from harness import product
 from harness.nginx import Nginx
 from harness.node import Node
-from harness.origin import Origin
+from harness.origin import Origin, echo
 from harness.pki import Pki
+from harness.ports import free_port
 
 
 def pytest_configure(config):
@@ -67,6 +69,32 @@ def make_lb():
 @pytest.fixture
 def lb(make_lb):
     return make_lb()
+
+
+@pytest.fixture
+def behind(origin):
+    """A server that gives back what it gets."""
+    return origin(echo)
+
+
+def starter(lb, pki, behind, kind):
+    def start(**keys):
+        port = free_port()
+        lb.start(kind(pki, port, behind, **keys))
+        return port
+    return start
+
+
+@pytest.fixture
+def serve_one_way(lb, pki, behind):
+    """Starts lb with one listener with one-way TLS, changed by keys; gives the port."""
+    return starter(lb, pki, behind, text.one_way)
+
+
+@pytest.fixture
+def serve_mutual(lb, pki, behind):
+    """Starts lb with one mutual listener, changed by keys; gives the port."""
+    return starter(lb, pki, behind, text.mutual)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from harness import client, config
 from harness.client import V12, V13, refusal
-from harness.origin import echo
 from harness.pki import SERVER, days
 from harness.ports import free_port
 from harness.waiting import scaled
@@ -44,18 +43,8 @@ both_versions = pytest.mark.parametrize("version", [V12, V13], ids=["TLSv1.2", "
 
 
 @pytest.fixture
-def behind(origin):
-    return origin(echo)
-
-
-@pytest.fixture
-def serve(lb, pki, behind):
-    """Starts lb with one mutual listener, changed by keys; gives the port."""
-    def start(**keys):
-        port = free_port()
-        lb.start(config.mutual(pki, port, behind, **keys))
-        return port
-    return start
+def serve(serve_mutual):
+    return serve_mutual
 
 
 @both_versions

@@ -3,25 +3,14 @@ import subprocess
 
 import pytest
 
-from harness import client, config
+from harness import client
 from harness.client import V12, V13, Steps
 from harness.hello import SIGNATURES, SUPPORTED_GROUPS, Hello, answer, records, vector
-from harness.origin import echo
-from harness.ports import free_port
 
 
 @pytest.fixture
-def behind(origin):
-    return origin(echo)
-
-
-@pytest.fixture
-def serve(lb, pki, behind):
-    def start(**keys):
-        port = free_port()
-        lb.start(config.one_way(pki, port, behind, **keys))
-        return port
-    return start
+def serve(serve_one_way):
+    return serve_one_way
 
 
 def old(version):

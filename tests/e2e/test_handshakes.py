@@ -10,17 +10,8 @@ from harness.waiting import scaled, until
 
 
 @pytest.fixture
-def behind(origin):
-    return origin(echo)
-
-
-@pytest.fixture
-def serve(lb, pki, behind):
-    def start(**keys):
-        port = free_port()
-        lb.start(config.one_way(pki, port, behind, **keys))
-        return port
-    return start
+def serve(serve_one_way):
+    return serve_one_way
 
 
 # ---- handshake-rate ----

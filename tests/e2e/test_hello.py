@@ -6,13 +6,8 @@ import pytest
 
 from harness import client, config
 from harness.client import V12, V13, Steps
-from harness.origin import echo, read_all
+from harness.origin import read_all
 from harness.ports import free_port
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 @pytest.fixture

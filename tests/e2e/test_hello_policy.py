@@ -6,17 +6,11 @@ from harness import client, config
 from harness.client import V12, V13, Steps
 from harness.hello import (HANDSHAKE, KEY_SHARE, RETRY, SERVER_HELLO, SERVER_NAME, SIGNATURES, SUPPORTED_GROUPS, Hello, entry,
                            met, names, records, vector)
-from harness.origin import echo
 from harness.ports import free_port
 from harness.waiting import scaled
 
 NAME = "mutual.test"
 versions = pytest.mark.parametrize("version", [V12, V13], ids=["TLSv1.2", "TLSv1.3"])
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import client, config
-from harness.client import ask, echoes, refusal, tls
+from harness.client import ask, refusal, tls
 from harness.origin import echo
 from harness.pki import now
 from harness.ports import free_port
@@ -51,6 +51,7 @@ def held(lb, pki, origin):
         return config.mutual(pki, state["port"], state["origin"], **{**state["keys"], **more}) + extra
 
     start.text = text
+    start.certificate = config.mutual_keys(pki)["certificate"]
     return start
 
 
@@ -177,14 +178,14 @@ def test_one_without_a_certificate_is_closed_when_certificates_become_a_demand(h
     assert not is_open(sock)
 
 
-def test_one_of_a_listener_that_asked_for_none_is_closed_when_certificates_become_a_demand(lb, pki, origin):
-    port, behind = free_port(), origin(echo)
-    lb.start(config.one_way(pki, port, behind))
-    sock = tls(pki, port)
+@pytest.mark.parametrize("before", ["one-way", "off"])
+def test_one_that_nobody_asked_for_a_certificate_is_closed_when_certificates_become_a_demand(held, lb, pki, before):
+    port, mutual = held(), held.text()
+    certificate = None if before == "off" else held.certificate
+    lb.reload(held.text(tls=before, certificate=certificate, client_ca=None, client_crl=None, reauthorize=None))
+    sock = client.connect(port) if before == "off" else tls(pki, port)
     assert ask(sock) == b"ping"
-    lb.reload(config.mutual(pki, port, behind))
-    assert is_open(sock)
-    lb.reload(config.mutual(pki, port, behind, reauthorize="yes"))
+    lb.reload(mutual)
     lb.wait_connection(reason="reauthorization")
     assert not is_open(sock)
 
@@ -225,6 +226,22 @@ def test_a_connection_ends_with_its_certificate(lb, pki, origin):
     assert ask(short) == ask(stays) == b"ping"
     assert lb.wait_connection(close="close-on-expiry")
     assert not is_open(short) and is_open(stays)
+
+
+def test_a_kept_connection_that_is_let_in_by_newer_rules_ends_with_its_certificate_too(lb, pki):
+    port = free_port()
+    pki.issue("short-kept", pki["root"], end=now() + datetime.timedelta(seconds=4))
+
+    def text(**keys):
+        return config.listener("main", port, protocol="http", alpn="http/1.1", route="-> respond=200:hi",
+                               max_connection_age="10m", timeout_keep_alive="10m", **config.mutual_keys(pki), **keys)
+    lb.start(text())
+    with tls(pki, port, "short-kept") as sock:
+        for rules in (text(), text(close_on_expiry="yes")):
+            lb.reload(rules)
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        until(lambda: ended([sock]), lambda: "the connection is closed")
 
 
 @pytest.mark.parametrize("kind", KINDS)

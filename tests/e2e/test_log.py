@@ -8,7 +8,6 @@ import pytest
 
 from harness import client, config
 from harness.client import refusal
-from harness.origin import echo
 from harness.ports import free_port
 from harness.product import run_lb
 from harness.waiting import scaled, until
@@ -16,11 +15,6 @@ from harness.waiting import scaled, until
 FIELDS = {"time", "listener", "client", "tls", "cipher", "group", "signature", "resumed", "sni", "subject", "serial",
           "sha256", "decision", "reason", "text", "backend", "server", "bytes_in", "bytes_out", "handshake_us", "script_us", "connect_us",
           "total_us", "close", "generation"}
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 def test_a_stuck_reader_of_the_log_holds_up_nobody_and_lost_lines_are_counted(lb, behind):

@@ -213,6 +213,32 @@ def test_hosts_of_the_same_rules_share_a_connection(web, pki):
         assert get(sock, "b.test")[0] == 200
 
 
+def test_a_host_whose_script_has_other_options_is_misdirected(lb, sites, pki):
+    script = lb.file("who.lua", "function on_authorize(conn) if lb.options.who['all'] then return true end "
+                                "return lb.deny('not ' .. conn.server_name) end")
+    port = free_port()
+    lb.start(config.listener("main", port, protocol="http", tls="one-way", alpn="http/1.1", route="-> respond=200:hello",
+                             certificate=[pair(sites["a"]), pair(sites["b"])], script=script, **{"option.who": "all"}) +
+             config.section("certificate b.test", **{"option.who": "nobody"}))
+    with tls(pki, port, name="b.test") as sock:
+        assert get(sock, "b.test")[0] == 403
+    with tls(pki, port, name="a.test") as sock:
+        assert get(sock, "b.test")[0] == 421
+    with tls(pki, port, name="a.test") as sock:
+        assert get(sock, "a.test")[0] == 200
+
+
+def test_a_request_without_a_host_meets_the_rules_of_no_name(lb, sites, pki):
+    port = free_port()
+    lb.start(config.listener("main", port, protocol="http", tls="mutual", client_ca=pki.client_ca, alpn="http/1.1",
+                             route="-> respond=200:hello", certificate=[pair(sites["a"]), pair(sites["b"])]) +
+             config.section("certificate b.test", tls="one-way"))
+    for identity, name, status in ((None, "b.test", 421), ("good", "a.test", 200), ("good", None, 200)):
+        with tls(pki, port, identity, name=name) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert int(sock.recv(4096).split()[1]) == status
+
+
 OPTION_LUA = """function on_authorize(conn)
   if lb.options.team[conn.certificate.subject.OU] then return true end
   return false, 'not of ' .. lb.options.team

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 
 from harness import client, config, ocsp
 from harness.client import V12, V13
-from harness.ocsp import GOOD, REVOKED, UNKNOWN, Responder, access, response
+from harness.ocsp import REVOKED, UNKNOWN, Responder, access, response
 from harness.origin import echo
 from harness.pki import CLIENT
 from harness.ports import free_port

@@ -292,3 +292,57 @@ def test_clients_are_verified_as_ever_where_something_is_stapled(lb, pki, root, 
     assert client.echoes(pki, port, "good", version=version)
     assert client.refusal(pki, port, "revoked", version=version).alert == 44
     assert client.refusal(pki, port, "self-signed", version=version).alert == 48
+
+
+# --- what is too long to be sent -------------------------------------------------------------------------------------
+
+def element(tag, content):
+    size = len(content)
+    length = bytes([size]) if size < 0x80 else (lambda raw: bytes([0x80 | len(raw)]) + raw)(
+        size.to_bytes((size.bit_length() + 7) // 8, "big"))
+    return bytes([tag]) + length + content
+
+
+def elements(der):
+    """The elements that stand one behind the other: (tag, content)."""
+    found = []
+    while der:
+        size, at = der[1], 2
+        if size & 0x80:
+            at += size & 0x7f
+            size = int.from_bytes(der[2:at], "big")
+        found.append((der[0], der[at:at + size]))
+        der = der[at + size:]
+    return found
+
+
+def padded(der, size):
+    """The same answer, made longer by what nobody signs: the list of certificates."""
+    (status, (_, wrapped)), = [elements(elements(der)[0][1])]
+    (oid, (_, basic)), = [elements(elements(wrapped)[0][1])]
+    signed = b"".join(element(*part) for part in elements(elements(basic)[0][1])[:3])
+
+    def grown(more):
+        rest = element(0xa0, element(0x30, element(0x30, element(0x04, bytes(more)))))
+        whole = element(0x30, element(*oid) + element(0x04, element(0x30, signed + rest)))
+        return element(0x30, element(*status) + element(0xa0, whole))
+    return grown(size - len(grown(size)) + size)
+
+
+@both_versions
+@pytest.mark.parametrize("size, sent", [(15000, True), (17000, False), (60000, False)])
+def test_a_response_that_clients_would_not_take_for_its_length_is_not_stapled(lb, pki, issue, root, serve, version, size,
+                                                                             sent):
+    one = issue()
+    port = serve(one, ocsp_staple=file(lb, padded(response(one, root), size)))
+    assert bool(staple(pki, port, version)) == sent
+
+
+def test_who_makes_an_answer_longer_on_its_way_takes_nothing_from_the_clients(lb, pki, issue, root, responder, serve):
+    one = issue(responder.url)
+    answers = [response(one, root, end=4 * SECOND), padded(response(one, root), 60000)]
+    responder.answer = lambda _: answers.pop(0) if len(answers) > 1 else answers[0]
+    port = serve(one, ocsp_staple="fetch")
+    until(lambda: staple(pki, port), lambda: "the first response")
+    lb.wait_event("no new OCSP response to staple")
+    assert client.echoes(pki, port)

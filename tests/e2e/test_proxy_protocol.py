@@ -7,7 +7,7 @@ import pytest
 from harness import client, config, proxies, web
 from harness import proxy_header as header
 from harness.client import Steps
-from harness.origin import echo, read_all
+from harness.origin import read_all
 from harness.ports import free_port
 from harness.waiting import until
 
@@ -16,11 +16,6 @@ KEYS = {"proxy_protocol": "yes", "trusted_proxies": PROXY}
 HEADERS = {"v1": header.v1, "v2": header.v2}
 versions = pytest.mark.parametrize("version", HEADERS)
 kinds = pytest.mark.parametrize("kind", ["plain", "mutual"])
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 @pytest.fixture

@@ -9,16 +9,11 @@ import pytest
 
 from harness import client, config
 from harness.client import refusal
-from harness.origin import echo, named_and_staying
+from harness.origin import named_and_staying
 from harness.ports import free_port
 from harness.waiting import scaled, until
 
 ALLOW = "function on_authorize(conn) return true end\n"
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from harness import client, config, node
 from harness.client import V12, V13
-from harness.origin import echo
 from harness.pki import days, now
 from harness.ports import free_port
 from harness.product import run_lb
@@ -23,18 +22,8 @@ tickets = pytest.mark.parametrize("kind", ["ticket-1.3", "ticket-1.2"])
 
 
 @pytest.fixture
-def behind(origin):
-    return origin(echo)
-
-
-@pytest.fixture
-def serve(lb, pki, behind):
-    """Starts lb with one mutual listener, changed by keys; gives the port."""
-    def start(**keys):
-        port = free_port()
-        lb.start(config.mutual(pki, port, behind, **keys))
-        return port
-    return start
+def serve(serve_mutual):
+    return serve_mutual
 
 
 # --- who is refused ---------------------------------------------------------------------------------------------------

@@ -6,17 +6,12 @@ import time
 import pytest
 
 from harness import client, config
-from harness.origin import echo, read_all
+from harness.origin import read_all
 from harness.ports import free_port
 from harness.waiting import until
 
 WAIT = "function on_authorize(conn) lb.sleep(1) return true end"
 DEAD = "224.0.0.1:9"  # connect fails at once: TCP has no multicast
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 # --- reload -----------------------------------------------------------------------------------------------------------

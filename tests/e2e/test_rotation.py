@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from harness import client, config
 from harness.client import refusal
 from harness.origin import echo
+from harness.pki import SERVER
 from harness.ports import free_port
 from harness.waiting import PATIENCE, until
 
@@ -412,6 +414,44 @@ def test_a_certificate_that_comes_to_a_folder_is_served_and_one_that_goes_is_not
     (folder / "0.key").unlink()
     in_force(lambda: shown(served) == leaf(pki, "server-ecdsa"), "the one that is left")
     assert refused(served) == 0
+
+
+def test_a_certificate_that_has_lost_a_name_does_not_take_the_rules_of_the_name_along(lb, pki, origin):
+    pair = {name: pki.issue(f"rules-{name}", pki["server-root"], usage=(SERVER,), san=[x509.DNSName(name)])
+            for name in ("b.test", "a.test")}
+    port = free_port()
+    folder = lb.folder / "lost"
+    folder.mkdir()
+
+    def put(identity):
+        replace(folder / "pair.pem", identity.chain.read_bytes() + identity.key.read_bytes())
+    put(pair["b.test"])
+    kept = f"{pair['b.test'].chain} {pair['b.test'].key}"
+    lb.start(config.listener("main", port, tls="one-way", certificate=folder / "pair.pem", backend="app") +
+             config.listener("other", free_port(), tls="one-way", certificate=kept, backend="app") +
+             config.section("certificate b.test", tls="mutual", client_ca=pki.client_ca) +
+             config.backend("app", origin(echo)))
+    assert refusal(pki, port, None, name="b.test").alert == 116
+    put(pair["a.test"])
+    wait_refused(lb, "[listener main]: no certificate has the name b.test any more")
+    assert refusal(pki, port, None, name="b.test").alert == 116
+
+
+def test_a_list_that_goes_from_a_folder_does_not_let_in_whom_it_revokes(served):
+    pki, folder = served.pki, served.live / "lists"
+    folder.mkdir()
+    lists = {name: pki.make_crl(f"folder-{name}.crl", {name: [pki[revoked]]}).read_bytes()
+             for name, revoked in (("root", "treasury"), ("intermediate", "good-chained"))}
+    for name, content in lists.items():
+        (folder / f"{name}.crl").write_bytes(content)
+    served.reload(served.text.replace(f"{served.live}/crl.pem", str(folder)))
+    assert is_revoked(served) and is_revoked(served, "good-chained")
+    replace(folder / "newer.crl", lists["root"])
+    (folder / "root.crl").unlink()
+    in_force(lambda: done(served) >= 1 and served.events("rotated: "), "the list has another name")
+    (folder / "intermediate.crl").unlink()
+    wait_refused(served, "intermediate.crl is gone")
+    assert is_revoked(served) and is_revoked(served, "good-chained")
 
 
 def test_connections_outlive_a_rotation(served):

@@ -7,7 +7,7 @@ import pytest
 
 from harness import client, config
 from harness.client import V12, V13, refusal
-from harness.origin import echo, named_and_staying
+from harness.origin import named_and_staying
 from harness.ports import free_port
 from harness.product import ROOT
 from harness.waiting import PATIENCE
@@ -94,11 +94,6 @@ FAULTS = {
     "sleep": "script-time", "sleep-loop": ("script-time", "script-cpu"),
     "yield": ("script-error", "script-result", "script-time"), "change-lb": ("script-error", "denied"),
 }
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 @pytest.fixture

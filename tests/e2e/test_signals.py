@@ -7,15 +7,9 @@ import time
 import pytest
 
 from harness import client, config
-from harness.origin import echo
 from harness.ports import free_port
 from harness.product import run_lb
 from harness.waiting import until
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 def refuses(port):

@@ -4,16 +4,10 @@ import re
 import pytest
 
 from harness import client, config
-from harness.origin import echo
 from harness.ports import free_port
 from harness.product import run_lb
 
 versions = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-
-
-@pytest.fixture
-def behind(origin):
-    return origin(echo)
 
 
 @pytest.fixture

@@ -3,22 +3,12 @@ import pytest
 
 from harness import client, config
 from harness.client import V12, V13, refusal
-from harness.origin import echo
 from harness.ports import free_port
 
 
 @pytest.fixture
-def behind(origin):
-    return origin(echo)
-
-
-@pytest.fixture
-def serve(lb, pki, behind):
-    def start(**keys):
-        port = free_port()
-        lb.start(config.one_way(pki, port, behind, **keys))
-        return port
-    return start
+def serve(serve_one_way):
+    return serve_one_way
 
 
 def test_a_client_with_none_of_the_ciphers_is_refused(lb, pki, serve):
