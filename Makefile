@@ -72,7 +72,8 @@ $(LIB): $(OBJECTS)
 	@rm -f $@
 	@gcc-ar rcs $@ $^
 
-$(BUILD)/obj/%.o: %.c
+# The libraries' headers are no prerequisites that the compiler tells of: other libraries mean other objects.
+$(BUILD)/obj/%.o: %.c build/deps.mk
 	@mkdir -p $(@D)
 	@echo "CC $(FLAVOR) $<"; $(CC) $(CFLAGS) -c -o $@ $<
 

@@ -214,7 +214,7 @@ const struct key keys[] = {
          "Keys of session tickets, shared with other machines: 80 bytes each, as nginx reads them (48-byte "
          "keys are not taken). The first, newest one seals, all open. Without it, keys are random, changed "
          "every hour, and kept over reloads. A ticket is bound to its listener by name, so several may share "
-         "a file, and to its ciphers, groups and signatures; only what fits into a ticket, some 500 bytes of "
+         "a file, and to its ciphers, groups and signatures; only what fits into a ticket, some 590 bytes of "
          "certificates, resumes on another "
          "machine.")},
     {SECTION_LISTENER, "proxy-protocol", .type = VALUE_BOOL, LISTENER(proxy_protocol), .fallback = "no",

@@ -91,10 +91,10 @@ struct conn {
     struct stream *client, *server; /* NULL: none, or closed already */
     enum conn_state state;
     enum reason reason;  /* NONE until it is settled */
-    unsigned handles;    /* streams that have yet to close */
     uint64_t since_ms;   /* entered the state, or last byte, whichever the deadline counts from */
     uint64_t started_us; /* clock_us */
     uint32_t handshake_us, script_us, connect_us;
+    unsigned handles;             /* streams that have yet to close */
     uint64_t bytes_in, bytes_out; /* plaintext from and to the client */
     uint64_t discarded;           /* bytes of a client that was refused */
     uint64_t requests;            /* http: begun on it */
@@ -106,17 +106,17 @@ struct conn {
     struct early *early;
     struct decision decision;
     bool authorized, client_ended, server_ended;
-    bool handshaking; /* counted as such for the listener */
-    bool quiet;       /* refused like others that the log has told of: no line */
-    bool cut;         /* the client must see that what it got is not the whole */
-    char *headers;    /* what on_authorize attaches to every request, packed; NULL */
+    bool handshaking;  /* counted as such for the listener */
+    bool quiet;        /* refused like others that the log has told of: no line */
+    bool cut;          /* the client must see that what it got is not the whole */
+    uint8_t overtaken; /* how many reloads passed before it was decided */
+    char *headers;     /* what on_authorize attaches to every request, packed; NULL */
     size_t headers_len;
     char *chosen_server;      /* by on_authorize; NULL: any */
     unsigned deny_status;     /* what the script would answer with */
     enum reason refused;      /* http: why on_authorize has denied */
     unsigned refused_status;  /* and what each request is answered with; 0: allowed */
     enum reason reason_later; /* http: once what is queued has gone */
-    uint8_t overtaken;        /* how many reloads passed before it was decided */
     uint64_t asked_us;        /* clock_us: since when it is being decided */
     const struct backend *backend;
     const struct member *member; /* counted active while set */

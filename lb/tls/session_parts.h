@@ -14,13 +14,13 @@ struct tls_session {
     struct slice in; /* ciphertext that wolfSSL has not taken yet; the caller's */
     struct captured *captured;
     struct resumption *resumption; /* NULL: none is possible, or the handshake is over */
-    enum tls_refusal refusal;      /* why a session that was offered did not count */
     struct tls_failure *failure;   /* only while memory lasts: see session_failure_of */
     struct retry *retry;           /* a HelloRetryRequest is out: the second hello comes; else NULL */
     struct flight flight;          /* what the client sent after its hello */
     struct tls_peer *peer;         /* the server that this is a session to; held; NULL: with a client */
     const struct tls_protocols *protocols; /* with `peer` only */
     int64_t good_until;                    /* unix seconds: how long what was verified may be relied on */
+    enum tls_refusal refusal;              /* why a session that was offered did not count */
     bool ticket_came, heard;               /* with `peer`: one to keep; something of what it has to say */
     bool started;                          /* the ClientHello was looked at, or is lb's own */
     bool done;                             /* the handshake is complete */
