@@ -286,7 +286,6 @@ static void queue_conn(struct conn *conn)
 void reauthorize_begin(struct proxy_thread *thread)
 {
     struct reauthorizer *all = thread->reauthorizer;
-    bool idle = !all->first;
     struct conn *next;
     for (struct conn *conn = thread->first; conn; conn = next) {
         next = conn->next;
@@ -295,7 +294,8 @@ void reauthorize_begin(struct proxy_thread *thread)
     }
     if (!all->first)
         return;
-    if (idle) /* the lag of what waits counts from the first change that it waits for */
+    /* The lag of what waits counts from the first change that it waits for. */
+    if (!uv_is_active((const uv_handle_t *)&all->idle))
         all->changed_us = thread->current->made_us;
     uv_idle_start(&all->idle, run_slice);
 }
