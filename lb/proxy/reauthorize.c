@@ -228,9 +228,15 @@ static bool same_script(const struct service *a, const struct service *b)
     return (a->script ? script_fingerprint(a->script) : 0) == (b->script ? script_fingerprint(b->script) : 0);
 }
 
+/* What is watched while it lasts. */
+static bool same_watch(const struct listener *a, const struct listener *b)
+{
+    return a->close_on_expiry == b->close_on_expiry && a->reauthorize == b->reauthorize;
+}
+
 bool service_shares_hosts(const struct service *a, const struct service *b)
 {
-    return a->listener->protocol == b->listener->protocol &&
+    return a->listener->protocol == b->listener->protocol && same_watch(a->listener, b->listener) &&
            tls_settings_verify_alike(&a->listener->tls, &b->listener->tls) && same_script(a, b);
 }
 

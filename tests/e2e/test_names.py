@@ -263,6 +263,18 @@ def test_names_with_one_script_and_other_options_have_other_rules(lb, sites, pki
         assert get(sock, "a.test")[0] == 421
 
 
+@pytest.mark.parametrize("key", ["close_on_expiry", "reauthorize"])
+def test_a_host_whose_connections_are_watched_is_misdirected_on_one_that_is_not(lb, sites, pki, key):
+    port = free_port()
+    lb.start(config.listener("main", port, protocol="http", alpn="http/1.1", route="-> respond=200:hello", tls="mutual",
+                             certificate=[pair(sites["a"]), pair(sites["b"])], client_ca=pki.client_ca) +
+             config.section("certificate b.test", **{key: "yes"}))
+    with tls(pki, port, "good", name="a.test") as sock:
+        assert get(sock, "b.test")[0] == 421
+    with tls(pki, port, "good", name="b.test") as sock:
+        assert get(sock, "b.test")[0] == 200
+
+
 # ---- what the operator is told
 
 
