@@ -18,7 +18,8 @@ CROWD = scaled(1000)
 
 
 def is_open(sock):
-    """Nothing has come from lb, and a byte still goes to the origin and back."""
+    """A byte still goes to the origin and back. To be asked of open ones first: some versions of OpenSSL under Python take
+    the error of one connection for that of the next."""
     try:
         return ask(sock, b"x") == b"x"
     except client.Refused:
@@ -202,7 +203,7 @@ def test_one_that_was_resumed_is_judged_like_any_other(held, lb, pki, kind):
     lb.reload()
     for line in lb.wait_connections(2, reason="reauthorization"):
         assert line["resumed"] and "revoked" in line["text"]
-    assert [is_open(sock) for sock in socks] == [False, False, True]
+    assert is_open(socks[2]) and not is_open(socks[0]) and not is_open(socks[1])
 
 
 def test_a_kept_http_connection_is_closed_without_waiting_for_a_request(held, lb, pki):
@@ -225,7 +226,7 @@ def test_a_connection_ends_with_its_certificate(lb, pki, origin):
     short, stays = tls(pki, port, "short"), tls(pki, port, "good")
     assert ask(short) == ask(stays) == b"ping"
     assert lb.wait_connection(close="close-on-expiry")
-    assert not is_open(short) and is_open(stays)
+    assert is_open(stays) and not is_open(short)
 
 
 def test_a_kept_connection_that_is_let_in_by_newer_rules_ends_with_its_certificate_too(lb, pki):

@@ -546,7 +546,7 @@ def test_watch_no_leaves_everything_to_reloads(served):
     assert watched_folders(served) > 0
     served.write(served.text, watch="no")
     served.reload()
-    assert watched_folders(served) == 0
+    until(lambda: watched_folders(served) == 0, "the kernel to watch nothing")
     replace(served.live / "policy.lua", TREASURY)
     assert client.echoes(served.pki, served.port, "good")
     served.reload()

@@ -290,7 +290,7 @@ def test_a_request_goes_out_over_tls(front, behind, servers, version):
     assert answer.status == 200 and answer.body == b"POST /here body"
     word = "TLSv1.2" if version == secure.V12 else "TLSv1.3"
     assert one.seen.versions == [word] and front.line()["server_tls"] == word
-    assert one.seen.names in ([], [None]) and front.handshakes("full") == 1
+    assert set(one.seen.names) <= {None} and front.handshakes("full") == 1
 
 
 @pytest.mark.parametrize("name", ["app.test", "APP.TEST", "a.wild.test"])
@@ -298,7 +298,7 @@ def test_verify_host_is_looked_for_and_sent(front, behind, servers, name):
     one = behind(servers["named"], TELL)
     front(one, verify_host=name)
     assert front.ask().status == 200
-    assert one.seen.names == [name]
+    assert set(one.seen.names) == {name}  # twice, where the server asks for another group first
 
 
 def test_a_server_may_have_a_name_of_its_own(front, behind, servers):
@@ -317,7 +317,7 @@ def test_a_host_name_in_the_address_is_the_name(front, behind, servers):
     one = behind(servers["good"], TELL)
     front(f"a localhost:{one.port}")
     assert front.ask().status == 200
-    assert one.seen.names == ["localhost"]
+    assert set(one.seen.names) == {"localhost"}
 
 
 def test_a_chain_is_followed(front, behind, servers):
@@ -655,7 +655,8 @@ def test_a_request_that_is_cut_ends_without_close_notify(front, behind, servers)
         wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
         until(lambda: b"half" in b"".join(one.received), "the first half")
     one.wait_idle()
-    assert any("EOF" in error or "reset" in error.lower() for error in one.seen.errors + [str(one.failures)])
+    until(lambda: any("EOF" in error or "reset" in error.lower() for error in one.seen.errors + [str(one.failures)]),
+          lambda: f"the server to see a cut: {one.seen.errors} {one.failures}")
 
 
 # --- HTTP/2 -----------------------------------------------------------------------------------------------------------
