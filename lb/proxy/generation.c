@@ -153,20 +153,32 @@ static void share_sessions(const struct service *service, struct tls_context *co
     tls_context_resume(context, service->generation->sessions, slice_make(name, text.len));
 }
 
-struct tls_context *service_context(struct service *service, size_t pair)
+static void tell_unusable(const struct service *service, size_t pair, const struct problems *problems)
+{
+    const struct listener *listener = service->listener;
+    log_event(service->generation->log, LOG_ERROR, "listener %s: %s cannot be used: %s", listener->name,
+              listener->tls.pairs[pair].certificate.path,
+              problems->count > 0 ? problems->list[0].text : "out of memory");
+}
+
+static struct tls_context *make_context(struct service *service, size_t pair)
 {
     const struct listener *listener = service->listener;
     struct problems problems = {0};
-    if (!service->contexts[pair])
-        service->contexts[pair] =
-            tls_context_for(&listener->tls, pair, service->trust, listener->place, &problems);
-    if (service->contexts[pair])
-        share_sessions(service, service->contexts[pair]);
+    struct tls_context *context =
+        tls_context_for(&listener->tls, pair, service->trust, listener->place, &problems);
+    if (context)
+        share_sessions(service, context);
     else
-        log_event(service->generation->log, LOG_ERROR, "listener %s: %s cannot be used: %s", listener->name,
-                  listener->tls.pairs[pair].certificate.path,
-                  problems.count > 0 ? problems.list[0].text : "out of memory");
+        tell_unusable(service, pair, &problems);
     problems_free(&problems);
+    return context;
+}
+
+struct tls_context *service_context(struct service *service, size_t pair)
+{
+    if (!service->contexts[pair])
+        service->contexts[pair] = make_context(service, pair);
     return service->contexts[pair];
 }
 
@@ -278,6 +290,9 @@ void generation_adopt(struct generation *generation, struct log *log, struct rat
     generation->log = log;
     generation->rates = rates;
     generation->sessions = sessions;
+    for (size_t i = 0; i < generation->config->listener_count; i++)
+        if (generation->services[i].contexts)
+            share_sessions(&generation->services[i], generation->services[i].contexts[0]);
 }
 
 void generation_hold(struct generation *generation)
