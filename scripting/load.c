@@ -258,7 +258,7 @@ static bool read_script(struct script *script, struct bytes *bytes, struct place
 static void warn_of_hooks(const struct script *script, struct problems *problems)
 {
     struct place place = {.file = script->path};
-    if (!script->hooks[HOOK_AUTHORIZE] && !(script->http && script->hooks[HOOK_REQUEST]))
+    if (!script->hooks[HOOK_AUTHORIZE] && script_decides_connections(script))
         problems_warn(problems, place,
                       "the script defines no on_authorize(conn): every connection will be denied");
     for (size_t i = HOOK_REQUEST; i < SCRIPT_HOOKS; i++)

@@ -90,6 +90,11 @@ bool script_has(const struct script *script, enum script_hook hook)
     return script->hooks[hook];
 }
 
+bool script_decides_connections(const struct script *script)
+{
+    return script->hooks[HOOK_AUTHORIZE] || !script->http || !script->hooks[HOOK_REQUEST];
+}
+
 size_t script_memory(const struct script *script)
 {
     return script->memory.used;

@@ -111,6 +111,10 @@ uint64_t script_fingerprint(const struct script *script);
 enum script_hook { HOOK_AUTHORIZE, HOOK_REQUEST, HOOK_RESPONSE };
 bool script_has(const struct script *script, enum script_hook hook);
 
+/* Whether on_authorize is to be asked about a connection. Over HTTP a script may leave it to on_request to
+ * decide; one that has neither hook is asked, and denies. */
+bool script_decides_connections(const struct script *script);
+
 /* Runs on_request or on_response, which must be there; as script_authorize does. allow{headers=} of
  * on_request is carried out through the message's ops. On whatever goes wrong: SCRIPT_DENY with status 500.
  * on_response allows by returning nothing or true; it changes the response through the ops; out->status is

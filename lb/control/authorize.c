@@ -262,8 +262,7 @@ static int ask_script(struct run *run, const struct script_conn *conn)
         return fail(run->listener->script.path, line);
     }
     uint64_t started = clock_us();
-    if (script_has(script, HOOK_AUTHORIZE) || !run->listener->script.http ||
-        !script_has(script, HOOK_REQUEST))
+    if (script_decides_connections(script))
         run_hook(script, conn, &outcome);
     else /* on_request decides about each request */
         outcome.verdict = SCRIPT_ALLOW;

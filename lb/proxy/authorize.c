@@ -114,11 +114,11 @@ static bool verified_under(const struct conn *conn, struct service *service, str
     const struct certificate *chain = tls_session_chain(conn->client->tls, &count);
     if (service_verifies_alike(conn->thread, conn->service, service))
         return true;
-    struct tls_context *context = service->contexts ? service_context(service, 0) : NULL;
-    if (context)
-        return tls_context_admits(context, chain, count, failure);
-    *failure = (struct tls_failure){.reason = service->contexts ? REASON_NO_MEMORY : REASON_DENIED};
-    return !service->contexts;
+    if (!service->contexts) /* nobody is asked for anything any more */
+        return true;
+    struct tls_context *context = service_context(service, 0);
+    failure->reason = REASON_NO_MEMORY;
+    return context && tls_context_admits(context, chain, count, failure);
 }
 
 static void move_to(struct conn *conn, struct service *service)
@@ -265,18 +265,10 @@ static void run_script(struct conn *conn)
     free(outcome.extra);
 }
 
-/* Over HTTP a script may leave it to on_request to decide; one that has neither hook denies. */
-static bool must_ask(const struct service *service)
-{
-    const struct script *script = service->script;
-    bool by_request =
-        service->listener->protocol == PROTOCOL_HTTP && script && script_has(script, HOOK_REQUEST);
-    return script && (script_has(script, HOOK_AUTHORIZE) || !by_request);
-}
-
 static void ask_script(struct conn *conn)
 {
-    if (!must_ask(conn->service)) {
+    const struct script *script = conn->service->script;
+    if (!script || !script_decides_connections(script)) {
         proceed(conn);
         return;
     }

@@ -421,6 +421,18 @@ void conn_close(struct conn *conn, enum reason reason)
         release(conn);
 }
 
+void conn_note(struct conn *conn, const char *text)
+{
+    if (text && !conn->decision.text)
+        conn->decision.text = strdup(text);
+}
+
+const struct certificate *conn_chain(const struct conn *conn, size_t *count)
+{
+    *count = 0;
+    return conn->client->tls ? tls_session_chain(conn->client->tls, count) : NULL;
+}
+
 void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *text)
 {
     if (conn->state == CONN_CLOSING || conn->state == CONN_REFUSE)
@@ -428,8 +440,7 @@ void conn_refuse(struct conn *conn, enum reason reason, int alert, const char *t
     settle(conn, reason);
     flood_handshake_over(conn);
     ocsp_leave(conn);
-    if (text && !conn->decision.text)
-        conn->decision.text = strdup(text);
+    conn_note(conn, text);
     if (alert)
         stream_alert(conn->client, alert);
     stream_finish(conn->client);

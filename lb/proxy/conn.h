@@ -181,6 +181,12 @@ void conn_close_all(struct proxy_thread *thread);
 /* Fires the deadlines that are due. */
 void conn_tick(struct proxy_thread *thread, uint64_t now_ms);
 
+/* Notes for the log what happened, unless something was noted before; `text` may be NULL. */
+void conn_note(struct conn *conn, const char *text);
+
+/* The verified chain that the client has shown, as tls_session_chain gives it; *count == 0: none. */
+const struct certificate *conn_chain(const struct conn *conn, size_t *count);
+
 uint64_t conn_now_ms(const struct conn *conn);
 uint32_t conn_elapsed_us(const struct conn *conn); /* since it was accepted */
 

@@ -204,8 +204,7 @@ void connect_unsecured(struct conn *conn)
 void connect_lost(struct conn *conn)
 {
     const struct tls_failure *failure = tls_session_why(conn->server->tls);
-    if (!conn->decision.text)
-        conn->decision.text = strdup(failure->text);
+    conn_note(conn, failure->text);
     if (tls_session_spurned(conn->server->tls))
         count(&conn->member->server->handshakes_failed, 1);
     conn_close(conn, failure->reason);

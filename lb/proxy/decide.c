@@ -132,8 +132,8 @@ void http_decided(struct conn *conn)
 
 void http_denied(struct conn *conn, unsigned status, enum reason reason, const char *text)
 {
-    if (text && text[0] && !conn->decision.text)
-        conn->decision.text = strdup(text);
+    if (text && text[0])
+        conn_note(conn, text);
     conn->refused = reason;
     count(&conn->service->listener->state->denied, 1);
     if (!conn->http) {

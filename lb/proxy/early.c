@@ -29,3 +29,19 @@ void early_end(struct conn *conn)
 {
     (void)conn;
 }
+
+void early_read(struct conn *conn, struct slice bytes, void (*read)(struct conn *conn, struct slice wire))
+{
+    enum conn_state state = conn->state;
+    if (!conn->early) {
+        read(conn, bytes);
+        return;
+    }
+    early_data(conn, bytes);
+    struct early *collected = conn->early;
+    if (conn->state != state) /* out of memory: it is closed */
+        return;
+    conn->early = NULL;
+    read(conn, slice_make(collected->bytes, collected->len));
+    free(collected);
+}

@@ -7,10 +7,8 @@
 
 bool exchange_has_certificate(const struct exchange *exchange)
 {
-    const struct stream *client = exchange->conn->client;
-    size_t count = 0;
-    if (client->tls)
-        tls_session_chain(client->tls, &count);
+    size_t count;
+    conn_chain(exchange->conn, &count);
     return count > 0;
 }
 

@@ -12,8 +12,7 @@ uint64_t greet_limit(const struct conn *conn)
 
 static void close_with(struct conn *conn, enum reason reason, const char *text)
 {
-    if (!conn->decision.text)
-        conn->decision.text = strdup(text);
+    conn_note(conn, text);
     conn_close(conn, reason);
 }
 
@@ -162,23 +161,10 @@ static void refuse_flood(struct conn *conn)
 
 void greet_data(struct conn *conn, struct slice bytes)
 {
-    if (!conn->early) {
-        if (!flood_admits(conn)) {
-            refuse_flood(conn);
-            return;
-        }
-        read_hello(conn, bytes);
-        return;
-    }
-    if (conn->early->len + bytes.len > HELLO_WIRE_MAX) {
+    if (!conn->early && !flood_admits(conn))
+        refuse_flood(conn);
+    else if (conn->early && conn->early->len + bytes.len > HELLO_WIRE_MAX)
         refuse_long(conn);
-        return;
-    }
-    early_data(conn, bytes);
-    struct early *collected = conn->early;
-    if (conn->state != CONN_HELLO)
-        return;
-    conn->early = NULL;
-    read_hello(conn, slice_make(collected->bytes, collected->len));
-    free(collected);
+    else
+        early_read(conn, bytes, read_hello);
 }

@@ -65,9 +65,8 @@ static void on_deadline(struct deadline *deadline)
 /* Of all that the chain needs to be valid. */
 static int64_t expiry_of(const struct conn *conn)
 {
-    size_t length = 0;
-    const struct certificate *chain =
-        conn->client->tls ? tls_session_chain(conn->client->tls, &length) : NULL;
+    size_t length;
+    const struct certificate *chain = conn_chain(conn, &length);
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < length; i++)
         first = chain[i].not_after < first ? chain[i].not_after : first;

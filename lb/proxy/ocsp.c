@@ -46,16 +46,10 @@ static const struct tls_settings *settings_of(const struct conn *conn)
     return &conn->service->listener->tls;
 }
 
-static const struct certificate *chain_of(const struct conn *conn, size_t *count)
-{
-    *count = 0;
-    return conn->client->tls ? tls_session_chain(conn->client->tls, count) : NULL;
-}
-
 bool ocsp_must_ask(const struct conn *conn)
 {
     size_t count;
-    return settings_of(conn)->ocsp != OCSP_OFF && chain_of(conn, &count) && count > 0;
+    return settings_of(conn)->ocsp != OCSP_OFF && conn_chain(conn, &count) && count > 0;
 }
 
 /* ---- what an answer means ---- */
@@ -74,7 +68,7 @@ static void refuse_revoked(struct conn *conn)
 {
     char text[TEXT_MAX], name[BRIEF_MAX], serial[64];
     size_t count;
-    const struct certificate *leaf = chain_of(conn, &count);
+    const struct certificate *leaf = conn_chain(conn, &count);
     snprintf(text, sizeof text, "certificate %s, serial %s, is revoked, says its OCSP responder",
              brief_name(leaf->subject, name), certificate_serial(leaf, serial, sizeof serial));
     authorize_uncertified(conn, REASON_CERTIFICATE_REVOKED, ALERT_CERTIFICATE_REVOKED, text);
@@ -303,7 +297,7 @@ static const char *read_inquiry(const struct conn *conn, const struct tls_settin
 {
     const char *why;
     size_t count;
-    const struct certificate *chain = chain_of(conn, &count);
+    const struct certificate *chain = conn_chain(conn, &count);
     *out = (struct inquiry){.settings = settings, .url = {"", 0}};
     if (count < 2)
         return "the certificate is itself one of client-ca: nobody answers for it";
@@ -338,7 +332,7 @@ bool ocsp_known_revoked(const struct conn *conn, const struct service *service)
     const struct tls_settings *settings = &service->listener->tls;
     struct inquiry inquiry;
     size_t count;
-    return settings->ocsp != OCSP_OFF && chain_of(conn, &count) && count > 0 &&
+    return settings->ocsp != OCSP_OFF && conn_chain(conn, &count) && count > 0 &&
            !read_inquiry(conn, settings, &inquiry) &&
            ocsp_cache_get(conn->thread->answers, &inquiry.key, clock_unix_ms() / 1000) == OCSP_KNOWN_REVOKED;
 }

@@ -18,15 +18,9 @@ bool conn_trusted(const struct conn *conn, const struct listener *listener)
            network_has(listener->trusted, listener->trusted_count, &conn->peer);
 }
 
-static void note(struct conn *conn, const char *text)
-{
-    if (!conn->decision.text)
-        conn->decision.text = strdup(text);
-}
-
 void header_expired(struct conn *conn)
 {
-    note(conn, "no whole PROXY header came in time");
+    conn_note(conn, "no whole PROXY header came in time");
     conn_close(conn, REASON_TIMEOUT_HANDSHAKE);
 }
 
@@ -86,15 +80,5 @@ static void read_header(struct conn *conn, struct slice wire)
 
 void header_data(struct conn *conn, struct slice bytes)
 {
-    if (!conn->early) {
-        read_header(conn, bytes);
-        return;
-    }
-    early_data(conn, bytes);
-    struct early *collected = conn->early;
-    if (conn->state != CONN_PROXY)
-        return;
-    conn->early = NULL;
-    read_header(conn, slice_make(collected->bytes, collected->len));
-    free(collected);
+    early_read(conn, bytes, read_header);
 }

@@ -121,14 +121,6 @@ static void resume(struct deadline *deadline)
     free(outcome.extra);
 }
 
-/* As for new connections: over HTTP a script may leave it to on_request. */
-static bool asks(const struct service *service)
-{
-    const struct script *script = service->script;
-    return script && (script_has(script, HOOK_AUTHORIZE) || service->listener->protocol != PROTOCOL_HTTP ||
-                      !script_has(script, HOOK_REQUEST));
-}
-
 static void ask(struct conn *conn, struct service *service)
 {
     struct recheck *recheck = conn->recheck;
@@ -146,13 +138,6 @@ static void ask(struct conn *conn, struct service *service)
 }
 
 /* ---- judging ---- */
-
-/* The certificates that the client has shown; NULL: none. */
-static const struct certificate *proven(const struct conn *conn, size_t *length)
-{
-    *length = 0;
-    return conn->client->tls ? tls_session_chain(conn->client->tls, length) : NULL;
-}
 
 static bool is_mutual(enum tls_mode mode)
 {
@@ -177,7 +162,7 @@ static void judge(struct conn *conn)
 {
     struct tls_failure failure = {0};
     size_t length;
-    const struct certificate *chain = proven(conn, &length);
+    const struct certificate *chain = conn_chain(conn, &length);
     struct service *service = newest_for(conn);
     if (!service)
         return;
@@ -190,7 +175,7 @@ static void judge(struct conn *conn)
         end(conn, context ? failure.text : "out of memory");
     else if (ocsp_known_revoked(conn, service))
         end(conn, "the certificate is revoked, says its OCSP responder");
-    else if (asks(service))
+    else if (service->script && script_decides_connections(service->script))
         ask(conn, service);
     else
         keep(conn);
@@ -273,7 +258,7 @@ static void queue_conn(struct conn *conn)
 {
     struct reauthorizer *all = conn->thread->reauthorizer;
     size_t length;
-    proven(conn, &length);
+    conn_chain(conn, &length);
     if (length == 0)
         count(&state_of(conn)->reauthorize_unchecked, 1);
     if (conn->recheck)

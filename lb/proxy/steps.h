@@ -38,6 +38,9 @@ const struct script_conn *authorize_conn_of(const struct authorize_facts *facts)
 /* early.c */
 void early_data(struct conn *conn, struct slice bytes);
 void early_end(struct conn *conn);
+/* For a state that reads the beginning of a connection: calls `read` with all bytes so far, which keeps them
+ * by early_data if they are too few. */
+void early_read(struct conn *conn, struct slice bytes, void (*read)(struct conn *conn, struct slice wire));
 
 /* connect.c */
 void connect_start(struct conn *conn);
