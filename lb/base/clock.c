@@ -15,3 +15,8 @@ int64_t clock_unix_ms(void)
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+int64_t clock_unix_s(void)
+{
+    return clock_unix_ms() / 1000;
+}

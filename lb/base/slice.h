@@ -35,6 +35,12 @@ static inline bool slice_is(struct slice a, const char *text)
     return slice_equal(a, slice_of(text));
 }
 
+/* Both NULL, or the same text. */
+static inline bool same_string(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 struct slice_pair {
     uint64_t words[2];
 };

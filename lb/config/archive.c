@@ -266,3 +266,25 @@ bool archive_load(struct archive *archive, struct tls_file *file, const char *wh
     files_refuse(file->path, what, FILES_PEM_MAX, "it is empty", place, problems);
     return false;
 }
+
+static bool load_at(struct archive *archive, struct tls_file *file, const char *what, struct place place,
+                    struct problems *problems)
+{
+    return archive_load(archive, file, what, file_place(file, place), problems);
+}
+
+bool archive_load_pair(struct archive *archive, struct tls_pair *pair, struct place place,
+                       struct problems *problems)
+{
+    struct tls_file *certificate = &pair->certificate, *key = &pair->key;
+    bool one_file = strcmp(certificate->path, key->path) == 0;
+    archive_bind(archive, certificate->path, key->path);
+    bool good = load_at(archive, certificate, "the certificate", place, problems);
+    if (!one_file)
+        return load_at(archive, key, "the private key", place, problems) && good;
+    if (good) {
+        key->data = mem_copy_n(certificate->data, certificate->len);
+        key->len = certificate->len;
+    }
+    return good;
+}

@@ -75,4 +75,9 @@ bool archive_read(struct archive *archive, const char *path, const char *what, s
 bool archive_load(struct archive *archive, struct tls_file *file, const char *what, struct place place,
                   struct problems *problems);
 
+/* Both files of a pair, which belong together; where they are one file, it is read once. `place` is the
+ * section's. */
+bool archive_load_pair(struct archive *archive, struct tls_pair *pair, struct place place,
+                       struct problems *problems);
+
 #endif

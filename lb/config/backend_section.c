@@ -54,21 +54,13 @@ void backend_section_release(struct backend_section *section)
     section->lines = NULL;
 }
 
-static void free_file(struct tls_file *file)
-{
-    free(file->path);
-    if (file->data)
-        explicit_bzero(file->data, file->len); /* one of them is a private key */
-    free(file->data);
-}
-
 void backend_tls_free(struct backend_tls *tls, size_t members)
 {
     for (size_t i = 0; tls->members && i < members; i++)
         free(tls->members[i].name);
-    free_file(&tls->settings.ca);
-    free_file(&tls->settings.pair.certificate);
-    free_file(&tls->settings.pair.key);
+    tls_file_release(&tls->settings.ca);
+    tls_file_release(&tls->settings.pair.certificate);
+    tls_file_release(&tls->settings.pair.key);
     free(tls->settings.ciphers);
     free(tls->settings.groups);
     free(tls->members);

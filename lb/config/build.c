@@ -43,36 +43,28 @@ static void apply_section(struct section *section, void *object, struct problems
         apply(&section->entries[i], object, problems, resolve);
 }
 
-static void free_file(struct tls_file *file)
-{
-    free(file->path);
-    if (file->data)
-        explicit_bzero(file->data, file->len); /* some are secret */
-    free(file->data);
-}
-
 /* What says who the clients are, which a policy has of its own. */
 static void free_clients(struct tls_settings *tls)
 {
-    free_file(&tls->client_ca);
-    free_file(&tls->ocsp_signer);
+    tls_file_release(&tls->client_ca);
+    tls_file_release(&tls->ocsp_signer);
     free(tls->ocsp_url);
     for (size_t i = 0; i < tls->crl_count; i++)
-        free_file(&tls->crls[i]);
+        tls_file_release(&tls->crls[i]);
     free(tls->crls);
 }
 
 static void free_tls(struct tls_settings *tls)
 {
     for (size_t i = 0; i < tls->pair_count; i++) {
-        free_file(&tls->pairs[i].certificate);
-        free_file(&tls->pairs[i].key);
+        tls_file_release(&tls->pairs[i].certificate);
+        tls_file_release(&tls->pairs[i].key);
         staple_drop(tls->pairs[i].staple);
     }
-    free_file(&tls->staple);
+    tls_file_release(&tls->staple);
     free(tls->pairs);
     free_clients(tls);
-    free_file(&tls->ticket_keys);
+    tls_file_release(&tls->ticket_keys);
     free(tls->ciphers);
     free(tls->groups);
     free(tls->signatures);
@@ -280,7 +272,7 @@ static void clear_replaced(const struct section *section, struct listener *polic
 {
     if (section_entry(section, "client-crl")) {
         for (size_t i = 0; i < policy->tls.crl_count; i++)
-            free_file(&policy->tls.crls[i]);
+            tls_file_release(&policy->tls.crls[i]);
         policy->tls.crl_count = 0;
     }
     if (section_entry(section, "script")) {
@@ -290,11 +282,11 @@ static void clear_replaced(const struct section *section, struct listener *polic
         policy->script.option_count = 0;
     }
     if (section_entry(section, "ocsp-signer")) {
-        free_file(&policy->tls.ocsp_signer);
+        tls_file_release(&policy->tls.ocsp_signer);
         policy->tls.ocsp_signer = (struct tls_file){0};
     }
     if (section_entry(section, "client-ca")) {
-        free_file(&policy->tls.client_ca);
+        tls_file_release(&policy->tls.client_ca);
         policy->tls.client_ca = (struct tls_file){0};
     }
 }

@@ -6,15 +6,9 @@
 #include "lb/base/units.h"
 #include "lb/config/check_parts.h"
 
-static const char *mode_name(enum tls_mode mode)
-{
-    static const char *const names[] = {"off", "one-way", "mutual-optional", "mutual"};
-    return names[mode];
-}
-
 bool check_wants_clients(const struct listener *listener)
 {
-    return listener->tls.mode == TLS_MUTUAL || listener->tls.mode == TLS_MUTUAL_OPTIONAL;
+    return tls_mode_asks(listener->tls.mode);
 }
 
 /* The entry that decides a setting: the section's own, else the one of [defaults], else NULL. */
@@ -91,7 +85,7 @@ static void check_tls(struct checker *checker, const struct subject *subject)
 {
     const struct tls_settings *tls = &subject->listener->tls;
     const struct origin *origin = subject->origin;
-    const char *mode = mode_name(tls->mode), *name = subject->listener->name;
+    const char *mode = tls_mode_name(tls->mode), *name = subject->listener->name;
     struct place place = origin->section->place;
     if (tls->mode == TLS_OFF || check_refused(origin, "tls"))
         return;

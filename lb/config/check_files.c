@@ -12,40 +12,17 @@
 #include "lb/tls/digest.h"
 #include "lb/tls/ocsp_signer.h"
 
-static struct place line_of(const struct listener *listener, const struct tls_file *file)
-{
-    return (struct place){listener->place.file, file->line};
-}
-
 static bool load(struct archive *archive, const struct listener *listener, struct tls_file *file,
                  const char *what, struct problems *problems)
 {
-    return !file->path || archive_load(archive, file, what, line_of(listener, file), problems);
-}
-
-/* Certificate and key of one file are read once, so that they are of one moment. */
-static bool load_pair(struct archive *archive, const struct listener *listener, struct tls_pair *pair,
-                      struct problems *problems)
-{
-    struct tls_file *certificate = &pair->certificate, *key = &pair->key;
-    archive_bind(archive, certificate->path, key->path);
-    if (!load(archive, listener, certificate, "the certificate", problems)) {
-        if (strcmp(certificate->path, key->path) != 0)
-            load(archive, listener, key, "the private key", problems);
-        return false;
-    }
-    if (strcmp(certificate->path, key->path) != 0)
-        return load(archive, listener, key, "the private key", problems);
-    key->data = mem_copy_n(certificate->data, certificate->len);
-    key->len = certificate->len;
-    return true;
+    return !file->path || archive_load(archive, file, what, file_place(file, listener->place), problems);
 }
 
 static bool load_pairs(struct archive *archive, struct listener *listener, struct problems *problems)
 {
     bool good = check_folders(archive, listener, problems);
     for (size_t i = 0; i < listener->tls.pair_count; i++)
-        good = load_pair(archive, listener, &listener->tls.pairs[i], problems) && good;
+        good = archive_load_pair(archive, &listener->tls.pairs[i], listener->place, problems) && good;
     return good;
 }
 
@@ -53,7 +30,7 @@ static bool load_signer(struct archive *archive, const struct listener *listener
                         struct problems *problems)
 {
     return !signer->path || (load(archive, listener, signer, "the OCSP signer", problems) &&
-                             ocsp_signer_load(signer, line_of(listener, signer), problems));
+                             ocsp_signer_load(signer, file_place(signer, listener->place), problems));
 }
 
 /* A policy that inherits a file has it already. */
@@ -85,15 +62,10 @@ static bool tls_settings_refused(const struct section *section, const struct sec
     return false;
 }
 
-static bool wants_clients(const struct tls_settings *tls)
-{
-    return tls->mode == TLS_MUTUAL || tls->mode == TLS_MUTUAL_OPTIONAL;
-}
-
 static bool is_complete(const struct tls_settings *tls)
 {
     return tls->pair_count > 0 && tls->min <= tls->max &&
-           (!wants_clients(tls) || (tls->client_ca.path && (!tls->crl_required || tls->crl_count > 0)));
+           (!tls_mode_asks(tls->mode) || (tls->client_ca.path && (!tls->crl_required || tls->crl_count > 0)));
 }
 
 /* Tries all certificates; those of a policy have been tried with its listener. */
@@ -208,19 +180,19 @@ static bool check_policy_settings(const struct listener *policy, const struct se
                      "[certificate %s]: tls = off does not go with a certificate: write one-way, "
                      "mutual-optional or mutual",
                      policy->host);
-    if (wants_clients(tls) && !tls->client_ca.path)
+    if (tls_mode_asks(tls->mode) && !tls->client_ca.path)
         problems_add(problems, section->place,
                      "[certificate %s]: [listener %s] has no client-ca: set 'client-ca = FILE.pem' here",
                      policy->host, policy->name);
-    if (wants_clients(tls) && tls->crl_required && tls->crl_count == 0)
+    if (tls_mode_asks(tls->mode) && tls->crl_required && tls->crl_count == 0)
         problems_add(problems, section->place,
                      "[certificate %s]: crl-required = yes needs 'client-crl = FILE', or every client is "
                      "refused",
                      policy->host);
-    if (wants_clients(tls))
+    if (tls_mode_asks(tls->mode))
         check_ocsp(section, tls->ocsp, problems);
-    if (!wants_clients(tls) && (says(section, "client-ca") || says(section, "client-crl") ||
-                                says(section, "ocsp") || says(section, "ocsp-url")))
+    if (!tls_mode_asks(tls->mode) && (says(section, "client-ca") || says(section, "client-crl") ||
+                                      says(section, "ocsp") || says(section, "ocsp-url")))
         problems_add(
             problems, section->place,
             "[certificate %s]: client-ca, client-crl and ocsp have no effect with tls = one-way: set tls = "

@@ -1,5 +1,4 @@
 /* What is wrong with TLS to servers, and only with it. */
-#include "lb/base/memory.h"
 #include "lb/config/archive.h"
 #include "lb/config/check_parts.h"
 #include "lb/tls/client.h"
@@ -68,36 +67,13 @@ void check_server_tls(const struct checker *checker, size_t index)
 
 /* ---- files ---- */
 
-static bool load(struct archive *archive, const struct origin *origin, struct tls_file *file,
-                 const char *what, struct problems *problems)
-{
-    struct place place = origin->section->place;
-    if (file->line)
-        place.line = file->line;
-    return !file->path || archive_load(archive, file, what, place, problems);
-}
-
-/* Certificate and key of one file are read once, so that they are of one moment. */
-static bool load_pair(struct archive *archive, const struct origin *origin,
-                      struct tls_client_settings *settings, struct problems *problems)
-{
-    if (settings->pair.certificate.path && settings->pair.key.path)
-        archive_bind(archive, settings->pair.certificate.path, settings->pair.key.path);
-    if (!load(archive, origin, &settings->pair.certificate, "the certificate", problems))
-        return false;
-    if (!settings->pair.key.path || strcmp(settings->pair.certificate.path, settings->pair.key.path) != 0)
-        return load(archive, origin, &settings->pair.key, "the private key", problems);
-    settings->pair.key.data = mem_copy_n(settings->pair.certificate.data, settings->pair.certificate.len);
-    settings->pair.key.len = settings->pair.certificate.len;
-    return true;
-}
-
 static bool load_ca(struct archive *archive, const struct origin *origin,
                     struct tls_client_settings *settings, struct problems *problems)
 {
     size_t before = problems->errors;
-    if (load(archive, origin, &settings->ca, settings->system_ca ? "the system's CAs" : "the CA of servers",
-             problems))
+    struct place place = file_place(&settings->ca, origin->section->place);
+    const char *what = settings->system_ca ? "the system's CAs" : "the CA of servers";
+    if (archive_load(archive, &settings->ca, what, place, problems))
         return true;
     if (settings->system_ca && problems->errors > before)
         problems_add(problems, origin->section->place,
@@ -122,7 +98,8 @@ void check_server_files(struct config *config, size_t backend, const struct orig
     if (!tls->used)
         return;
     settings->expiry_warning_s = config->expiry_warning_ms / 1000;
-    bool loaded = load_pair(config->archive, origin, settings, problems);
+    bool loaded = !settings->pair.certificate.path ||
+                  archive_load_pair(config->archive, &settings->pair, origin->section->place, problems);
     loaded = (!settings->verify || load_ca(config->archive, origin, settings, problems)) && loaded;
     if (loaded && settings->min <= settings->max && !any_refused(origin))
         tls_context_free(tls_client_context_new(settings, origin->section->place, problems));

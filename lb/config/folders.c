@@ -56,11 +56,6 @@ static size_t list_folder(const struct archived *folder, bool (*wanted)(const ch
     return 0;
 }
 
-static struct place line_of(const struct listener *listener, unsigned line)
-{
-    return (struct place){listener->place.file, line ? line : listener->place.line};
-}
-
 /* ---- certificates ---- */
 
 /* NAME.key beside NAME.pem, else the file itself. */
@@ -84,8 +79,8 @@ static bool expand_pair(struct listener *listener, struct tls_pair *written, con
 {
     unsigned line = written->certificate.line;
     char **paths;
-    size_t count =
-        list_folder(folder, is_certificate, "*.pem or *.crt", line_of(listener, line), &paths, problems);
+    size_t count = list_folder(folder, is_certificate, "*.pem or *.crt",
+                               file_place(&written->certificate, listener->place), &paths, problems);
     for (size_t i = 0; i < count; i++)
         append_pair(&listener->tls,
                     (struct tls_pair){.certificate = {.path = paths[i], .line = line},
@@ -127,7 +122,7 @@ static bool expand_crl(struct listener *listener, struct tls_file *written, cons
                        struct problems *problems)
 {
     char **paths;
-    size_t count = list_folder(folder, is_crl, "*.crl, *.pem or *.der", line_of(listener, written->line),
+    size_t count = list_folder(folder, is_crl, "*.crl, *.pem or *.der", file_place(written, listener->place),
                                &paths, problems);
     for (size_t i = 0; i < count; i++)
         append_crl(&listener->tls, (struct tls_file){.path = paths[i], .line = written->line});

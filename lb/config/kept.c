@@ -39,22 +39,6 @@ static bool lacks_file(const struct tls_settings *now, const struct tls_settings
     return false;
 }
 
-static bool has_list(const struct trust *trust, struct slice issuer)
-{
-    for (size_t i = 0; i < trust->crl_count; i++)
-        if (slice_equal(trust->crls[i].issuer, issuer))
-            return true;
-    return false;
-}
-
-static bool has_anchor(const struct trust *trust, struct slice name)
-{
-    for (size_t i = 0; i < trust->anchor_count; i++)
-        if (slice_equal(trust->anchors[i].subject, name))
-            return true;
-    return false;
-}
-
 /* Those of a CA that has gone as well are not missed. */
 static void compare_lists(const struct listener *listener, const struct trust *now,
                           const struct trust *before, struct problems *problems)
@@ -62,8 +46,8 @@ static void compare_lists(const struct listener *listener, const struct trust *n
     char issuer[BRIEF_MAX];
     for (size_t i = 0; i < before->crl_count; i++) {
         const struct crl *crl = &before->crls[i];
-        bool wanted = has_anchor(now, crl->issuer) || !has_anchor(before, crl->issuer);
-        if (wanted && !has_list(now, crl->issuer))
+        bool wanted = trust_anchor_named(now, crl->issuer) || !trust_anchor_named(before, crl->issuer);
+        if (wanted && !trust_has_crl(now, crl->issuer))
             problems_add(problems, listener->place,
                          "%s is gone, and no other revocation list of %s is there: whom it revokes would be "
                          "let in; put one back, or reload",

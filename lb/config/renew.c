@@ -57,14 +57,6 @@ static void find_units(struct work *work)
 
 /* ---- what has changed ---- */
 
-static bool is_configuration(const struct config *config, const struct archived *file)
-{
-    for (size_t i = 0; i < config->file_count; i++)
-        if (file->kind == ARCHIVE_FILE && strcmp(config->files[i], file->path) == 0)
-            return true;
-    return false;
-}
-
 static void add_unit(struct work *work, size_t root)
 {
     for (size_t i = 0; i < work->unit_count; i++)
@@ -87,7 +79,7 @@ static void compare(struct work *work)
     for (size_t i = 0; i < archive_count(work->old); i++) {
         const struct archived *file = archive_at(work->old, i);
         work->changed[i] =
-            !is_configuration(work->before, file) && !archived_equal(file, archive_again(work->fresh, file));
+            !config_is_own(work->before, file) && !archived_equal(file, archive_again(work->fresh, file));
     }
     add_units(work, true);
     add_units(work, false);
@@ -292,6 +284,14 @@ void renewal_release(struct renewal *renewal)
 }
 
 /* ---- the configuration's own files ---- */
+
+bool config_is_own(const struct config *config, const struct archived *file)
+{
+    for (size_t i = 0; i < config->file_count; i++)
+        if (file->kind == ARCHIVE_FILE && strcmp(config->files[i], file->path) == 0)
+            return true;
+    return false;
+}
 
 void config_digest(const struct config *config, unsigned char sum[32])
 {

@@ -6,6 +6,7 @@
 #ifndef LB_CONFIG_RENEW_H
 #define LB_CONFIG_RENEW_H
 
+#include "lb/config/archive.h"
 #include "lb/config/config.h"
 
 struct renewal {
@@ -23,6 +24,9 @@ struct renewal {
  * nothing to `before`. The renewal is to be released. */
 void config_renew(const struct config *before, struct renewal *renewal);
 void renewal_release(struct renewal *renewal); /* the config included, unless it was set to NULL */
+
+/* Whether it is one of the configuration's own files (*.ini), and none that they name. */
+bool config_is_own(const struct config *config, const struct archived *file);
 
 /* Of the names and texts of the configuration's own files: as a snapshot was made of them, and as they are on
  * the disk now. */

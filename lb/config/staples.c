@@ -12,11 +12,6 @@
 
 #define WHAT "the OCSP response"
 
-static struct place place_of(const struct listener *listener, unsigned line)
-{
-    return (struct place){listener->place.file, line ? line : listener->place.line};
-}
-
 /* CHAIN.pem.ocsp, else CHAIN.ocsp; NULL: neither is there. */
 static char *file_beside(const char *path)
 {
@@ -51,8 +46,7 @@ static bool load_file(struct archive *archive, struct tls_pair *pair, const char
     if (!archive_read(archive, path, WHAT, FILES_PAGE_MAX, place, &data, &len, problems))
         return false;
     make_staple(pair, place, problems);
-    if (pair->staple &&
-        !staple_load(pair->staple, slice_make(data, len), clock_unix_ms() / 1000, &answer, &why))
+    if (pair->staple && !staple_load(pair->staple, slice_make(data, len), clock_unix_s(), &answer, &why))
         problems_warn(problems, place, "%s is not stapled: %s", path, why);
     free(data);
     return true;
@@ -82,7 +76,7 @@ static void prepare_fetch(struct tls_pair *pair, struct place place, struct prob
 static bool check_named(struct archive *archive, struct listener *listener, struct problems *problems)
 {
     struct tls_settings *tls = &listener->tls;
-    struct place place = place_of(listener, tls->staple.line);
+    struct place place = file_place(&tls->staple, listener->place);
     if (tls->pair_count == 1)
         return load_file(archive, &tls->pairs[0], tls->staple.path, place, problems);
     problems_add(
@@ -100,7 +94,7 @@ bool check_staples(struct archive *archive, struct listener *listener, struct pr
     if (tls->staple_mode == STAPLE_FILE)
         return tls->pair_count == 0 || check_named(archive, listener, problems);
     for (size_t i = 0; i < tls->pair_count; i++) {
-        struct place place = place_of(listener, tls->pairs[i].certificate.line);
+        struct place place = file_place(&tls->pairs[i].certificate, listener->place);
         if (tls->staple_mode == STAPLE_FETCH)
             prepare_fetch(&tls->pairs[i], place, problems);
         else if (tls->staple_mode == STAPLE_AUTO)

@@ -27,6 +27,9 @@ bool value_is_name(struct slice name);
 /* One path without blanks, into `file`. */
 bool value_one_path(const struct setting *setting, struct tls_file *file);
 
+/* A certificate and its key, which may be in one file: one path or two. */
+bool value_pair(const struct setting *setting, struct tls_pair *pair);
+
 /* Appends the words of the value to *list, with `joint` between them; NULL `names` allows any. */
 bool value_append_list(const struct setting *setting, char **list, const char *separators, const char *joint,
                        const char *const *names);

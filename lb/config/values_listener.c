@@ -81,19 +81,25 @@ static void set_path(struct tls_file *file, const struct setting *setting, struc
     file->line = setting->place.line;
 }
 
-bool value_certificate(const struct setting *setting, void *object)
+bool value_pair(const struct setting *setting, struct tls_pair *pair)
 {
-    struct listener *listener = object;
     const char *at = setting->value;
     struct slice chain = value_word(&at, ""), key = value_word(&at, "");
     if (value_word(&at, "").len)
         return value_refuse(setting, "write one or two paths without blanks: CHAIN.pem KEY.pem");
-    struct tls_settings *tls = &listener->tls;
-    tls->pairs = mem_grow(tls->pairs, (tls->pair_count + 1) * sizeof(*tls->pairs));
-    struct tls_pair *pair = &tls->pairs[tls->pair_count++];
-    *pair = (struct tls_pair){0};
     set_path(&pair->certificate, setting, chain);
     set_path(&pair->key, setting, key.len ? key : chain);
+    return true;
+}
+
+bool value_certificate(const struct setting *setting, void *object)
+{
+    struct tls_settings *tls = &((struct listener *)object)->tls;
+    struct tls_pair pair = {0};
+    if (!value_pair(setting, &pair))
+        return false;
+    tls->pairs = mem_grow(tls->pairs, (tls->pair_count + 1) * sizeof(*tls->pairs));
+    tls->pairs[tls->pair_count++] = pair;
     return true;
 }
 

@@ -17,23 +17,9 @@ bool value_server_ca(const struct setting *setting, void *object)
     return value_one_path(setting, &tls_of(object)->settings.ca);
 }
 
-static void set_path(struct tls_file *file, const struct setting *setting, struct slice path)
-{
-    free(file->path);
-    file->path = mem_copy_n(path.data, path.len);
-    file->line = setting->place.line;
-}
-
 bool value_server_certificate(const struct setting *setting, void *object)
 {
-    struct tls_client_settings *settings = &tls_of(object)->settings;
-    const char *at = setting->value;
-    struct slice chain = value_word(&at, ""), key = value_word(&at, "");
-    if (value_word(&at, "").len)
-        return value_refuse(setting, "write one or two paths without blanks: CHAIN.pem KEY.pem");
-    set_path(&settings->pair.certificate, setting, chain);
-    set_path(&settings->pair.key, setting, key.len ? key : chain);
-    return true;
+    return value_pair(setting, &tls_of(object)->settings.pair);
 }
 
 bool value_server_ciphers(const struct setting *setting, void *object)

@@ -306,12 +306,6 @@ static int decide(struct run *run, const struct certificate *chain, size_t count
 
 /* ---- what the verdict rests on ---- */
 
-static const char *mode_text(enum tls_mode mode)
-{
-    static const char *const names[] = {"off", "one-way", "mutual-optional", "mutual"};
-    return names[mode];
-}
-
 static void print_rules(const struct run *run)
 {
     const struct listener *listener = run->listener;
@@ -319,7 +313,7 @@ static void print_rules(const struct run *run)
     printf("name:     %s, met by %s%s%s\n", run->name[0] ? run->name : "(none)",
            listener->host ? "[certificate " : "the listener's own rules",
            listener->host ? listener->host : "", listener->host ? "]" : "");
-    printf("rules:    tls = %s", mode_text(tls->mode));
+    printf("rules:    tls = %s", tls_mode_name(tls->mode));
     if (tls->client_ca.path)
         printf(", client-ca = %s", tls->client_ca.path);
     for (size_t i = 0; i < tls->crl_count; i++)

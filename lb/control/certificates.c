@@ -74,7 +74,7 @@ static void add_certificate(struct lines *lines, const struct certificate *certi
     describe(certificate, own, names);
     snprintf(line->text, sizeof(line->text), "%s %s key=%s ends=%s days=%lld file=%s", what, names,
              kind_of_key(certificate, key), brief_time(certificate->not_after, when),
-             (long long)((certificate->not_after - clock_unix_ms() / 1000) / 86400), path);
+             (long long)((certificate->not_after - clock_unix_s()) / 86400), path);
 }
 
 /* All of a PEM file; `rest`: what those behind the first are. */
@@ -101,7 +101,7 @@ static void add_crl(struct lines *lines, const struct crl *crl, const char *path
     long long days = 0;
     if (crl->next_update != CRL_NEVER) {
         brief_time(crl->next_update, when);
-        days = (crl->next_update - clock_unix_ms() / 1000) / 86400;
+        days = (crl->next_update - clock_unix_s()) / 86400;
     }
     snprintf(line->text, sizeof(line->text), "crl %s revoked=%zu ends=%s days=%lld file=%s",
              brief_name(crl->issuer, issuer), crl->count, when, days, path);
@@ -138,7 +138,7 @@ static void add_crl_file(struct lines *lines, const struct tls_file *file)
 
 static void add_clients(struct lines *lines, const struct tls_settings *tls)
 {
-    if (tls->mode != TLS_MUTUAL && tls->mode != TLS_MUTUAL_OPTIONAL)
+    if (!tls_mode_asks(tls->mode))
         return;
     if (tls->client_ca.data)
         add_file(lines, &tls->client_ca, "client-ca", "client-ca");

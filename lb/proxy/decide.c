@@ -7,11 +7,6 @@
 #include "lb/proxy/reauthorize.h"
 #include "lb/proxy/steps.h"
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool names_host(const struct service *service, struct slice host)
 {
     const struct http_settings *http = &service->listener->http;
@@ -65,7 +60,7 @@ static void leave_later(struct http_conn *http)
 static bool same_policy(struct proxy_thread *thread, const struct service *was, const struct service *is)
 {
     return was->listener->protocol == is->listener->protocol &&
-           same_text(was->listener->script.path, is->listener->script.path) &&
+           same_string(was->listener->script.path, is->listener->script.path) &&
            service_verifies_alike(thread, was, is);
 }
 

@@ -18,7 +18,7 @@ struct lifetime {
 
 static uint64_t until_expiry_ms(const struct lifetime *life)
 {
-    int64_t now = clock_unix_ms() / 1000;
+    int64_t now = clock_unix_s();
     if (life->expires_unix_s == INT64_MAX)
         return UINT64_MAX;
     return life->expires_unix_s < now ? 0 : (uint64_t)(life->expires_unix_s - now + 1) * 1000;

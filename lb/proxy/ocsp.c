@@ -169,7 +169,7 @@ static void on_answer(void *context, struct slice body, const char *why)
 {
     struct ocsp_question *question = context;
     struct ocsp_answer answer;
-    int64_t now = clock_unix_ms() / 1000;
+    int64_t now = clock_unix_s();
     bool good = !why && ocsp_read(body, &question->subject, now, &answer, &why);
     enum ocsp_known known = good ? keep(question, &answer, now) : keep_none(question, why, now);
     unlink_question(question);
@@ -237,7 +237,7 @@ static struct ocsp_question *open_question(struct proxy_thread *thread, const st
     if (!question)
         return NULL;
     if (!send_question(question, inquiry->settings->ocsp_timeout_ms, why)) {
-        keep_none(question, *why, clock_unix_ms() / 1000);
+        keep_none(question, *why, clock_unix_s());
         free(question);
         return NULL;
     }
@@ -320,7 +320,7 @@ void ocsp_ask(struct conn *conn)
         conclude(conn, OCSP_NO_ANSWER, inquiry.url, why);
         return;
     }
-    enum ocsp_known known = ocsp_cache_get(conn->thread->answers, &inquiry.key, clock_unix_ms() / 1000);
+    enum ocsp_known known = ocsp_cache_get(conn->thread->answers, &inquiry.key, clock_unix_s());
     if (known == OCSP_NOT_KNOWN)
         ask_responder(conn, &inquiry);
     else
@@ -334,7 +334,7 @@ bool ocsp_known_revoked(const struct conn *conn, const struct service *service)
     size_t count;
     return settings->ocsp != OCSP_OFF && conn_chain(conn, &count) && count > 0 &&
            !read_inquiry(conn, settings, &inquiry) &&
-           ocsp_cache_get(conn->thread->answers, &inquiry.key, clock_unix_ms() / 1000) == OCSP_KNOWN_REVOKED;
+           ocsp_cache_get(conn->thread->answers, &inquiry.key, clock_unix_s()) == OCSP_KNOWN_REVOKED;
 }
 
 void ocsp_overdue(struct conn *conn)

@@ -139,11 +139,6 @@ static void ask(struct conn *conn, struct service *service)
 
 /* ---- judging ---- */
 
-static bool is_mutual(enum tls_mode mode)
-{
-    return mode == TLS_MUTUAL || mode == TLS_MUTUAL_OPTIONAL;
-}
-
 /* NULL after refusing. */
 static struct service *newest_for(struct conn *conn)
 {
@@ -248,7 +243,7 @@ static bool concerns(const struct conn *conn)
         generation_service(conn->thread->current, was->listener->name, conn->server_name);
     if (!is) /* a listener that is gone lets its connections finish */
         return false;
-    bool asks = is_mutual(was->listener->tls.mode) || is_mutual(is->listener->tls.mode);
+    bool asks = tls_mode_asks(was->listener->tls.mode) || tls_mode_asks(is->listener->tls.mode);
     if (!is->listener->reauthorize || !asks)
         return false;
     return !service_verifies_alike(conn->thread, was, is) || !same_script(was, is);

@@ -117,17 +117,12 @@ static const struct backend_tls *find_server(const struct config *config, const 
     return NULL;
 }
 
-static bool same_name(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 bool server_tls_alike(const struct config *a, const struct config *b, const struct server *server)
 {
     const struct member_tls *one, *other;
     const struct backend_tls *first = find_server(a, server, &one), *second = find_server(b, server, &other);
     if (!first || !second || one->on != other->on)
         return false;
-    return !one->on || (same_name(one->name, other->name) &&
+    return !one->on || (same_string(one->name, other->name) &&
                         tls_client_settings_alike(&first->settings, &second->settings));
 }

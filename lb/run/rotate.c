@@ -62,10 +62,7 @@ static void add_all(struct watch_set *set, const struct archive *archive, const 
 {
     for (size_t i = 0; archive && i < archive_count(archive); i++) {
         const struct archived *file = archive_at(archive, i);
-        bool own = false;
-        for (size_t j = 0; j < config->file_count; j++)
-            own = own || (file->kind == ARCHIVE_FILE && strcmp(file->path, config->files[j]) == 0);
-        if (!own && (file->kind != ARCHIVE_FOLDER || file->data || file->why))
+        if (!config_is_own(config, file) && (file->kind != ARCHIVE_FOLDER || file->data || file->why))
             watch_set_add(set, file->path, file->kind == ARCHIVE_FOLDER);
     }
 }

@@ -57,7 +57,7 @@ static void on_fetched(void *context, struct slice body, const char *why)
 {
     struct job *job = context;
     struct ocsp_answer answer = {.status = OCSP_UNKNOWN};
-    int64_t now = clock_unix_ms() / 1000;
+    int64_t now = clock_unix_s();
     job->fetch = NULL;
     if (why || !staple_load(job->staple, body, now, &answer, &why)) {
         failed(job, answer.status == OCSP_REVOKED ? LOG_ERROR : LOG_WARNING, why);

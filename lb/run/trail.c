@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lb/base/memory.h"
+#include "lb/base/slice.h"
 
 #define LINKS_MAX 10000 /* in one folder that are followed */
 
@@ -18,15 +19,10 @@ struct walk {
     unsigned links;
 };
 
-static bool same_name(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool is_there(const struct trail *trail, const char *folder, const char *name)
 {
     for (size_t i = 0; i < trail->count; i++)
-        if (same_name(trail->steps[i].name, name) && strcmp(trail->steps[i].folder, folder) == 0)
+        if (same_string(trail->steps[i].name, name) && strcmp(trail->steps[i].folder, folder) == 0)
             return true;
     return false;
 }

@@ -4,7 +4,7 @@
 
 int64_t context_now(const struct tls_context *context)
 {
-    return context->at ? context->at : clock_unix_ms() / 1000;
+    return context->at ? context->at : clock_unix_s();
 }
 
 void tls_context_set_time(struct tls_context *context, int64_t at)
@@ -32,20 +32,12 @@ static const struct certificate *anchor_for(const struct trust *trust, const str
     return found;
 }
 
-static bool is_anchor(const struct trust *trust, const struct certificate *certificate)
-{
-    for (size_t i = 0; i < trust->anchor_count; i++)
-        if (slice_equal(trust->anchors[i].der, certificate->der))
-            return true;
-    return false;
-}
-
 /* The shortest path to a CA of today's, as a handshake would find it: one that is valid before one that is
  * not. Without any, `path` is what the client had sent. */
 static void find_end(const struct trust *trust, const struct certificate *chain, size_t count, int64_t now,
                      struct path *path)
 {
-    *path = (struct path){.list = {&chain[0]}, .count = 1, .anchored = is_anchor(trust, &chain[0])};
+    *path = (struct path){.list = {&chain[0]}, .count = 1, .anchored = trust_has_anchor(trust, &chain[0])};
     struct path expired = {.count = 0};
     while (!path->anchored && path->count < count) {
         size_t at = path->count;

@@ -62,11 +62,6 @@ bool peer_judge_name(const struct tls_peer *peer, const struct certificate *leaf
 
 /* ---- beginning ---- */
 
-static int64_t now_seconds(void)
-{
-    return clock_unix_ms() / 1000;
-}
-
 static int note_ticket(WOLFSSL *ssl, const unsigned char *ticket, int len, void *context)
 {
     struct tls_session *session = context;
@@ -76,18 +71,13 @@ static int note_ticket(WOLFSSL *ssl, const unsigned char *ticket, int len, void 
     return 0;
 }
 
-static bool same_names(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 /* A copy: the library writes into the session that it is given, and other handshakes use it meanwhile. */
 static void offer_kept(struct tls_session *session)
 {
     struct tls_peer *peer = session->peer;
-    if (!peer->kept || !same_names(peer->kept_names, session->protocols->names))
+    if (!peer->kept || !slice_is(slice_of(peer->kept_names), session->protocols->names))
         return;
-    if (now_seconds() >= peer->kept_until) {
+    if (clock_unix_s() >= peer->kept_until) {
         peer_forget(peer);
         return;
     }
@@ -155,7 +145,7 @@ void peer_take_up(struct tls_session *session)
     if (tls_session_resumed(session))
         session->verified = verifies && session->good_until > 0;
     else if (!verifies)
-        session->good_until = now_seconds() + PEER_VERIFIED_SECONDS;
+        session->good_until = clock_unix_s() + PEER_VERIFIED_SECONDS;
 }
 
 void peer_keep(struct tls_session *session)
@@ -163,7 +153,7 @@ void peer_keep(struct tls_session *session)
     struct tls_peer *peer = session->peer;
     bool verified = session->verified || session->context->mode != TLS_MUTUAL;
     session->ticket_came = false;
-    if (!session->done || session->broken || !verified || session->good_until <= now_seconds())
+    if (!session->done || session->broken || !verified || session->good_until <= clock_unix_s())
         return;
     WOLFSSL_SESSION *own = wolfSSL_get1_session(session->ssl);
     WOLFSSL_SESSION *copy = own && wolfSSL_SessionIsSetup(own) ? wolfSSL_SESSION_dup(own) : NULL;

@@ -146,15 +146,10 @@ static bool fill(struct tls_context *context, const struct tls_settings *setting
     return good && try_session(context->ctx, place, problems);
 }
 
-static bool has_clients(const struct tls_settings *settings)
-{
-    return settings->mode == TLS_MUTUAL || settings->mode == TLS_MUTUAL_OPTIONAL;
-}
-
 struct trust *tls_trust_new(const struct tls_settings *settings, struct place place,
                             struct problems *problems)
 {
-    return has_clients(settings) ? trust_new(settings, place, problems) : NULL;
+    return tls_mode_asks(settings->mode) ? trust_new(settings, place, problems) : NULL;
 }
 
 struct tls_context *tls_context_for(const struct tls_settings *settings, size_t pair, struct trust *trust,

@@ -118,7 +118,7 @@ bool tls_dry_run(const struct tls_settings *settings, const struct slice *chain_
 {
     *run = (struct tls_dry_run){0};
     failure_set(&run->failure, REASON_TLS_FAILED, -1, "the listener's TLS cannot be set up");
-    if (settings->mode != TLS_MUTUAL && settings->mode != TLS_MUTUAL_OPTIONAL) {
+    if (!tls_mode_asks(settings->mode)) {
         failure_set(&run->failure, REASON_TLS_FAILED, -1,
                     "this listener asks its clients for no certificate");
         return false;

@@ -40,14 +40,6 @@ static void add_revocation(struct text *line, const struct trust *trust,
         text_adds(line, "; no CRL of its issuer");
 }
 
-static bool is_anchor(const struct trust *trust, const struct certificate *certificate)
-{
-    for (size_t i = 0; trust && i < trust->anchor_count; i++)
-        if (slice_equal(trust->anchors[i].der, certificate->der))
-            return true;
-    return false;
-}
-
 static void explain_one(const struct tls_dry_run *run, size_t number, const struct certificate *certificate,
                         void (*line)(void *context, const char *text), void *context)
 {
@@ -55,7 +47,7 @@ static void explain_one(const struct tls_dry_run *run, size_t number, const stru
     struct text text;
     text_init(&text, bytes, sizeof(bytes));
     add_who(&text, number, certificate);
-    if (is_anchor(trust_of(run), certificate))
+    if (trust_of(run) && trust_has_anchor(trust_of(run), certificate))
         text_adds(&text, "; a CA of client-ca");
     else
         add_revocation(&text, trust_of(run), certificate);

@@ -45,7 +45,7 @@ static void warn_of_dates(const struct certificate *certificate, const char *pat
                           const struct identity_use *use, struct place place, struct problems *problems)
 {
     char subject[BRIEF_MAX], when[BRIEF_MAX];
-    int64_t now = clock_unix_ms() / 1000, left = certificate->not_after - now;
+    int64_t now = clock_unix_s(), left = certificate->not_after - now;
     brief_name(certificate->subject, subject);
     brief_time(certificate->not_after, when);
     if (left < 0)

@@ -22,20 +22,12 @@ const struct path_role path_of_server = {OID_EKU_SERVER, "serverAuth", "ca", "cr
 
 /* ---- where the path ends ---- */
 
-static const struct certificate *anchor_named(const struct trust *trust, struct slice name)
-{
-    for (size_t i = 0; i < trust->anchor_count; i++)
-        if (slice_equal(trust->anchors[i].subject, name))
-            return &trust->anchors[i];
-    return NULL;
-}
-
 static bool refuse_unknown_issuer(const struct trust *trust, const struct certificate *last, size_t sent,
                                   struct tls_failure *failure)
 {
     char issuer[BRIEF_MAX];
     brief_name(last->issuer, issuer);
-    if (anchor_named(trust, last->issuer))
+    if (trust_anchor_named(trust, last->issuer))
         failure_set(failure, REASON_CERTIFICATE_UNKNOWN_CA, ALERT_UNKNOWN_CA,
                     "%s has a CA named %s, but with another key: is it an older or a newer one?",
                     trust->role->store, issuer);

@@ -37,7 +37,7 @@ static void warn_of_dates(const struct tls_file *file, const struct certificate 
                           struct problems *problems)
 {
     char subject[BRIEF_MAX], when[BRIEF_MAX];
-    int64_t now = clock_unix_ms() / 1000;
+    int64_t now = clock_unix_s();
     if (now > signer->not_after)
         problems_warn(problems, place, "%s: %s has expired on %s: its answers are not believed", file->path,
                       brief_name(signer->subject, subject), brief_time(signer->not_after, when));

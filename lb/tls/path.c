@@ -90,6 +90,30 @@ static const struct certificate *choose(const struct trust *trust, const struct 
     return chosen;
 }
 
+const struct certificate *trust_anchor_named(const struct trust *trust, struct slice name)
+{
+    for (size_t i = 0; i < trust->anchor_count; i++)
+        if (slice_equal(trust->anchors[i].subject, name))
+            return &trust->anchors[i];
+    return NULL;
+}
+
+bool trust_has_anchor(const struct trust *trust, const struct certificate *certificate)
+{
+    for (size_t i = 0; i < trust->anchor_count; i++)
+        if (slice_equal(trust->anchors[i].der, certificate->der))
+            return true;
+    return false;
+}
+
+bool trust_has_crl(const struct trust *trust, struct slice issuer)
+{
+    for (size_t i = 0; i < trust->crl_count; i++)
+        if (slice_equal(trust->crls[i].issuer, issuer))
+            return true;
+    return false;
+}
+
 void path_build(const struct trust *trust, const struct certificate *sent, size_t count, bool confirm,
                 int64_t now, struct path *out)
 {

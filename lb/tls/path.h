@@ -47,6 +47,11 @@ struct trust {
     bool (*crl_signed_by)(const struct crl *crl, const struct certificate *issuer);
 };
 
+/* By name; NULL: client-ca has none. */
+const struct certificate *trust_anchor_named(const struct trust *trust, struct slice name);
+bool trust_has_anchor(const struct trust *trust, const struct certificate *certificate); /* this very one */
+bool trust_has_crl(const struct trust *trust, struct slice issuer);
+
 struct path {
     const struct certificate *list[PATH_MAX_LEN]; /* leaf first */
     size_t count;

@@ -7,20 +7,22 @@
 #include <stdint.h>
 
 #include "lb/base/slice.h"
+#include "lb/tls/file.h"
 
 enum tls_mode { TLS_OFF, TLS_ONE_WAY, TLS_MUTUAL_OPTIONAL, TLS_MUTUAL };
+
+/* Whether clients are asked for certificates. */
+static inline bool tls_mode_asks(enum tls_mode mode)
+{
+    return mode == TLS_MUTUAL || mode == TLS_MUTUAL_OPTIONAL;
+}
+
+const char *tls_mode_name(enum tls_mode mode); /* as it is configured: "mutual-optional" */
+
 /* AUTO: a file beside the certificate, if there is one. */
 enum staple_mode { STAPLE_AUTO, STAPLE_OFF, STAPLE_FETCH, STAPLE_FILE };
 enum ocsp_mode { OCSP_OFF, OCSP_SOFT, OCSP_HARD };
 enum tls_version { TLS_1_2 = 12, TLS_1_3 = 13 };
-
-/* A file as it was read at load; contexts are made from these bytes, never from the path. */
-struct tls_file {
-    char *path; /* NULL: not configured */
-    char *data; /* owned, NUL-terminated for PEM readers */
-    size_t len;
-    unsigned line; /* of the configuration, for messages */
-};
 
 struct staple; /* lb/tls/staple.h */
 

@@ -9,7 +9,7 @@ static int on_status(WOLFSSL *ssl, void *argument)
 {
     struct staple *staple = argument;
     size_t len = 0;
-    char *der = staple_copy(staple, clock_unix_ms() / 1000, &len);
+    char *der = staple_copy(staple, clock_unix_s(), &len);
     unsigned char *given = der ? XMALLOC(len, NULL, DYNAMIC_TYPE_TMP_BUFFER) : NULL;
     if (given)
         memcpy(given, der, len);

@@ -95,8 +95,7 @@ static void warn_of_readers(const struct tls_file *file, struct place place, str
 struct ticket_set *ticket_set_read(const struct tls_file *file, struct place place, struct problems *problems)
 {
     size_t count = file->len / TICKET_RECORD_LEN;
-    if (file->line)
-        place.line = file->line;
+    place = file_place(file, place);
     if (count == 0 || file->len % TICKET_RECORD_LEN != 0) {
         refuse_length(file, place, problems);
         return NULL;

@@ -9,13 +9,6 @@
 #include "lb/tls/pem.h"
 #include "lb/tls/signatures.h"
 
-struct place file_place(const struct tls_file *file, struct place place)
-{
-    if (file->line)
-        place.line = file->line;
-    return place;
-}
-
 static const char *file_path(const struct tls_file *file)
 {
     return file->path ? file->path : "(no file)";
@@ -48,7 +41,7 @@ struct store {
 static void warn_of_dates(const struct certificate *certificate, const struct store *store)
 {
     char subject[BRIEF_MAX], when[BRIEF_MAX];
-    int64_t now = clock_unix_ms() / 1000;
+    int64_t now = clock_unix_s();
     brief_name(certificate->subject, subject);
     if (now > certificate->not_after)
         problems_warn(store->problems, store->place, "%s: CA %s has expired on %s: its %s are refused",
@@ -141,7 +134,7 @@ static void warn_of_crl(const struct crl *crl, bool known, bool required, const 
 {
     char issuer[BRIEF_MAX], when[BRIEF_MAX];
     brief_name(crl->issuer, issuer);
-    int64_t now = clock_unix_ms() / 1000;
+    int64_t now = clock_unix_s();
     if (now > crl->next_update)
         problems_warn(problems, place, "%s: the CRL of %s was to be renewed by %s%s", path, issuer,
                       brief_time(crl->next_update, when), required ? ": its clients are refused" : "");
@@ -250,21 +243,13 @@ static bool load_crls(const struct tls_settings *settings, struct place place, s
     return good;
 }
 
-static bool has_crl(const struct trust *trust, struct slice issuer)
-{
-    for (size_t i = 0; i < trust->crl_count; i++)
-        if (slice_equal(trust->crls[i].issuer, issuer))
-            return true;
-    return false;
-}
-
 static void warn_of_missing_crls(const struct trust *trust, struct place place, struct problems *problems)
 {
     char subject[BRIEF_MAX];
     const char *then = trust->crl_required ? "what it issued is refused" : "nobody can be revoked there";
     bool wanted = trust->crl_required || trust->crl_count > 0;
     for (size_t i = 0; wanted && i < trust->anchor_count; i++)
-        if (!has_crl(trust, trust->anchors[i].subject))
+        if (!trust_has_crl(trust, trust->anchors[i].subject))
             problems_warn(problems, place, "CA %s has no CRL in client-crl: %s",
                           brief_name(trust->anchors[i].subject, subject), then);
 }

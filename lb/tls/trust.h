@@ -15,7 +15,4 @@ struct trust *trust_new(const struct tls_settings *settings, struct place place,
 struct trust *trust_new_for_servers(const struct tls_file *ca, bool lenient, struct place place,
                                     struct problems *problems);
 
-/* The line that a file was named on. */
-struct place file_place(const struct tls_file *file, struct place place);
-
 #endif

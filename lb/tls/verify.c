@@ -89,12 +89,8 @@ static bool decide(struct tls_session *session, int error, size_t depth, const s
  * needs none. */
 static bool is_sent_anchor(const struct trust *trust, int error, const struct certificate *certificate)
 {
-    if (error != ASN_NO_SIGNER_E && error != ASN_SELF_SIGNED_E)
-        return false;
-    for (size_t i = 0; i < trust->anchor_count; i++)
-        if (slice_equal(trust->anchors[i].der, certificate->der))
-            return true;
-    return false;
+    bool alone = error == ASN_NO_SIGNER_E || error == ASN_SELF_SIGNED_E;
+    return alone && trust_has_anchor(trust, certificate);
 }
 
 /* Of a server nobody asks who it is once that is proven; how long it holds is another matter. */
